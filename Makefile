@@ -1,0 +1,53 @@
+# Runnable Notes. `make serve` shows the book, `make test` checks it; both need Python 3.11 or newer and nothing else.
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help serve html test lint unit nbval site browser notebooks format lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+serve: $(READY)  ## build the book and serve it on localhost (PORT=8000)
+	@$(BIN)/python _ext/book.py serve --port $(PORT)
+
+html: $(READY)  ## build the book into _build/_build/html
+	@$(BIN)/python _ext/book.py build
+
+test: lint unit nbval site browser  ## everything: lint, unit tests, notebooks, book, browser
+
+lint: $(READY)  ## check style and the form of the notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+unit: $(READY)  ## the package against its oracles
+	$(BIN)/pytest tests/unit
+
+nbval: $(READY)  ## run every notebook and compare each output with the stored one
+	$(BIN)/pytest --nbval chapters/
+
+site: html  ## the built pages: form, links, languages of machines and people
+	$(BIN)/pytest tests/book
+
+browser: html  ## move every slider in headless Chromium
+	$(BIN)/pytest tests/browser
+
+notebooks: $(READY)  ## run the notebooks and store their text outputs
+	@$(BIN)/python _ext/book.py notebooks
+
+format: $(READY)  ## put the code into the book's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:  ## renew requirements.lock (see CONTRIBUTING.md)
+	@$(PYTHON) _ext/environment.py lock
+
+clean:  ## remove the build and its caches, not the environment
+	rm -rf _build
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) _ext/environment.py install

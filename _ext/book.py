@@ -1,0 +1,172 @@
+"""The commands behind the Makefile: build the book, serve it, and store the notebooks' outputs."""
+
+import argparse
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import notebooks
+import yaml
+from cache import ROOT, digest, frames_file, keep
+from notebook_utils.explorers.core import all_explorers
+from notebook_utils.explorers.frames import pack
+
+BUILD = ROOT / "_build"
+SOURCE = BUILD / "source"
+HTML = BUILD / "_build" / "html"
+WORKERS = max(1, min(4, os.cpu_count() or 1))
+
+
+def say(kind, what, detail=""):
+    """Print one line of progress."""
+    print(f"  {kind:<10} {what!s:<58} {detail}", flush=True)
+
+
+def execute_notebooks():
+    """Execute every chapter that is not cached, several at a time; return chapter to executed file."""
+    paths = notebooks.all_notebooks()
+    files, failures = {}, []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        futures = {pool.submit(notebooks.executed, path): path for path in paths}
+        for future in as_completed(futures):
+            path = futures[future]
+            name = path.relative_to(ROOT)
+            try:
+                files[path], seconds, cached = future.result()
+            except notebooks.NotebookError as error:
+                failures.append(str(error))
+                say("failed", name)
+            else:
+                say("cached" if cached else "executed", name, "" if cached else f"{seconds:.1f} s")
+    if failures:
+        sys.exit("\n\n".join(failures))
+    return files
+
+
+def render_explorer(name):
+    """Render an explorer's frames into the cache; return its name, size in bytes and seconds."""
+    start = time.perf_counter()
+    explorer = all_explorers()[name]
+    data = pack(explorer)
+    keep(frames_file(explorer), data)
+    return name, len(data), time.perf_counter() - start
+
+
+def render_explorers():
+    """Render the frames of every explorer that is not cached, several at a time."""
+    waiting = []
+    for name, explorer in all_explorers().items():
+        if frames_file(explorer).exists():
+            say("cached", f"explorer {name}")
+        else:
+            waiting.append(name)
+    if waiting:
+        with ProcessPoolExecutor(WORKERS) as pool:
+            for future in as_completed([pool.submit(render_explorer, name) for name in waiting]):
+                name, size, seconds = future.result()
+                say("rendered", f"explorer {name}", f"{seconds:.1f} s, {size / 1000:.0f} KB")
+
+
+def stage(files):
+    """Lay out what Jupyter Book reads: the pages, with the notebooks already executed; return a key of it all."""
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    SOURCE.mkdir(parents=True)
+    for name in ("_toc.yml", "intro.md", "references.bib"):
+        shutil.copy(ROOT / name, SOURCE / name)
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    config["execute"]["execute_notebooks"] = "off"
+    for name, folder in config["sphinx"]["local_extensions"].items():
+        config["sphinx"]["local_extensions"][name] = str(ROOT / folder)
+    (SOURCE / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False))
+    for path, executed in files.items():
+        target = SOURCE / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(executed, target)
+    parts = [part for file in sorted(SOURCE.rglob("*")) if file.is_file() for part in (str(file), file.read_bytes())]
+    extensions = [file.read_bytes() for file in sorted((ROOT / "_ext").rglob("*")) if file.suffix in {".py", ".js", ".css"}]
+    frames = [frames_file(explorer).name for explorer in all_explorers().values()]
+    package = [file.read_bytes() for file in sorted((ROOT / "src").rglob("*.py"))]
+    return digest("site", (ROOT / "requirements.lock").read_bytes(), *parts, *extensions, *frames, *package)
+
+
+def build():
+    """Build the site; nothing is done where nothing changed. Any warning of Sphinx is an error."""
+    files = execute_notebooks()
+    render_explorers()
+    key, mark = stage(files), HTML / ".key"
+    if mark.exists() and mark.read_text() == key:
+        say("cached", "the site")
+        return
+    start = time.perf_counter()
+    # a warm doctree hides the warnings of pages that did not change, so each build starts from nothing
+    shutil.rmtree(BUILD / "_build", ignore_errors=True)
+    log = BUILD / "sphinx.log"
+    command = [Path(sys.executable).parent / "jupyter-book", "build", SOURCE, "--path-output", BUILD]
+    with log.open("w") as stream:
+        done = subprocess.run([*map(str, command), "--warningiserror", "--keep-going"], stdout=stream, stderr=subprocess.STDOUT, check=False)
+    text = log.read_text(errors="replace")
+    if done.returncode:
+        lines = [line for line in text.splitlines() if "WARNING" in line or "ERROR" in line or "rror:" in line]
+        sys.exit("\n".join(lines or text.splitlines()[-20:]) + f"\nThe site was not built; all of Sphinx's output is in {log}")
+    keep(mark, key.encode())
+    say("built", "the site", f"{time.perf_counter() - start:.1f} s")
+
+
+def serve(port):
+    """Build the site and serve it on this machine."""
+    build()
+    handler = functools.partial(QuietHandler, directory=str(HTML))
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        sys.exit(f"Port {port} cannot be used ({error.strerror}); choose another: make serve PORT={port + 1}")
+    with server:
+        print(f"\nServing the book at http://127.0.0.1:{port}/  (Ctrl-C stops)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serve files without a log line for each."""
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+def store_notebooks(paths):
+    """Run notebooks and write their text outputs into them."""
+    for path in paths or notebooks.all_notebooks():
+        path = Path(path).resolve()
+        seconds = notebooks.store(path)
+        say("stored", path.relative_to(ROOT), f"{seconds:.1f} s of CPU")
+
+
+def main():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("build", help="execute, render and build what changed")
+    commands.add_parser("serve", help="build, then serve on localhost").add_argument("--port", type=int, default=8000)
+    commands.add_parser("notebooks", help="run notebooks and store their text outputs").add_argument("paths", nargs="*")
+    arguments = parser.parse_args()
+    if arguments.command == "build":
+        build()
+    elif arguments.command == "serve":
+        serve(arguments.port)
+    else:
+        try:
+            store_notebooks(arguments.paths)
+        except notebooks.NotebookError as error:
+            sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Run the notebooks, and keep them in the form in which git holds them.
+
+In git a notebook carries its text outputs, which nbval compares, but no picture, no widget state and no execution
+count. Its set-up cell is written here, so that the repository's address stands in `_config.yml` alone.
+"""
+
+import json
+import resource
+import time
+
+import nbformat
+import yaml
+from cache import CACHE, ROOT, keep, notebook_key
+from nbclient import NotebookClient
+
+SETUP = """\
+# On Colab this installs the book's package; anywhere else it does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    %pip install -q "notebook-utils[notebooks] @ git+{url}"
+"""
+TIMEOUT = 120  # seconds for one cell
+DROPPED = ("image/", "application/vnd.jupyter.widget")
+
+
+class NotebookError(Exception):
+    """A notebook that does not run; the message names the file, the cell and the error."""
+
+
+def all_notebooks():
+    """Return the chapters in the order of the table of contents."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    files = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    return [ROOT / f"{file}.ipynb" for file in files]
+
+
+def read(path):
+    """Read a notebook."""
+    return nbformat.read(path, as_version=4)
+
+
+def setup_source():
+    """Return what every set-up cell must hold."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    return SETUP.format(url=config["repository"]["url"]).rstrip()
+
+
+def run(path):
+    """Execute a notebook in a fresh kernel and return it with its outputs.
+
+    Raises
+    ------
+    NotebookError
+        With the notebook's path, the number of the code cell, and the error.
+    """
+    notebook = read(path)
+    client = NotebookClient(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        store_widget_state=False,
+        extra_arguments=["--log-level=40"],  # ipykernel warns of every kernel that it runs over TCP
+    )
+    try:
+        client.execute()
+    except Exception as error:
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        number = next((i for i, cell in enumerate(cells) if _failed(cell)), sum("outputs" in c and bool(c.execution_count) for c in cells))
+        raise NotebookError(f"{path.relative_to(ROOT)}, code cell {number}: {error}") from error
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    return notebook
+
+
+def _failed(cell):
+    return any(output.output_type == "error" for output in cell.outputs)
+
+
+def executed(path):
+    """Return an executed notebook's file in the cache, running it where needed, and (seconds, from cache)."""
+    target = CACHE / "notebooks" / f"{path.stem}-{notebook_key(path)}.ipynb"
+    if target.exists():
+        return target, 0.0, True
+    start = time.perf_counter()
+    notebook = run(path)
+    keep(target, nbformat.writes(notebook).encode())
+    return target, time.perf_counter() - start, False
+
+
+def git_form(notebook):
+    """Return a copy in the form in which git holds notebooks."""
+    notebook = nbformat.from_dict(json.loads(json.dumps(notebook)))
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        if cell.cell_type == "markdown":
+            cell.pop("attachments", None)
+        if cell.cell_type != "code":
+            continue
+        if "setup" in tags:
+            cell.source = setup_source()
+        cell.execution_count = None
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = None
+            if "data" in output:
+                output.metadata = nbformat.from_dict({})
+                output.data = nbformat.from_dict({k: v for k, v in output.data.items() if not k.startswith(DROPPED)})
+        cell.outputs = _merge_streams(cell.outputs)
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    return notebook
+
+
+def _merge_streams(outputs):
+    """Join neighbouring pieces of one stream: how a kernel cuts its prints is an accident of timing."""
+    merged = []
+    for output in outputs:
+        last = merged[-1] if merged else {}
+        if output.output_type == "stream" and last.get("output_type") == "stream" and last["name"] == output.name:
+            last["text"] += output.text
+        else:
+            merged.append(output)
+    return merged
+
+
+def to_text(notebook):
+    """Serialise a notebook the way Jupyter does."""
+    return nbformat.writes(notebook, version=4).rstrip() + "\n"
+
+
+def problems(path):
+    """Return what keeps a notebook from being in the form of git, one line each."""
+    notebook, found = read(path), []
+    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    setups = [cell for cell in notebook.cells if cell.cell_type == "code" and "setup" in cell.metadata.get("tags", [])]
+    if len(setups) != 1:
+        found.append(f"{name}: {len(setups)} set-up cells (tag setup), expected one")
+    elif setups[0].source != setup_source():
+        found.append(f"{name}: the set-up cell differs from the book's; run make notebooks")
+    for number, cell in enumerate(cell for cell in notebook.cells if cell.cell_type == "code"):
+        if cell.execution_count is not None:
+            found.append(f"{name}: code cell {number} has an execution count")
+        kinds = [kind for output in cell.outputs for kind in output.get("data", {}) if kind.startswith(DROPPED)]
+        found += [f"{name}: code cell {number} holds {kind}" for kind in kinds]
+        if any(tag.startswith("nbval-") for tag in cell.metadata.get("tags", [])) and "# nbval:" not in cell.source:
+            found.append(f"{name}: code cell {number} is left out of the comparison without a reason (a line '# nbval: …')")
+    if not found and path.read_text(encoding="utf-8") != to_text(git_form(notebook)):
+        found.append(f"{name}: not in the form of git; run make notebooks")
+    return found
+
+
+def store(path):
+    """Run a notebook and write its text outputs into it; return the seconds of CPU its kernel took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    notebook = run(path)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    path.write_text(to_text(git_form(notebook)), encoding="utf-8")
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -1,0 +1,1 @@
+"""The tested implementations behind Runnable Notes; import from its modules."""
