@@ -15,7 +15,7 @@ help:  ## list the targets
 serve: $(READY)  ## build the book and serve it on localhost (PORT=8000)
 	@$(BIN)/python _ext/book.py serve --port $(PORT)
 
-html: $(READY)  ## build the book into _build/_build/html
+html: $(READY)  ## build the book into _build/html
 	@$(BIN)/python _ext/book.py build
 
 test: lint unit nbval site browser  ## everything: lint, unit tests, notebooks, book, browser

@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: build the book, serve it, and store the notebooks' outputs."""
+"""The commands behind the Makefile: build the book, serve it, store the notebooks."""
 
 import argparse
 import functools
@@ -14,12 +14,13 @@ from pathlib import Path
 import notebooks
 import yaml
 from cache import ROOT, digest, frames_file, keep
+
 from notebook_utils.explorers.core import all_explorers
 from notebook_utils.explorers.frames import pack
 
 BUILD = ROOT / "_build"
 SOURCE = BUILD / "source"
-HTML = BUILD / "_build" / "html"
+HTML = BUILD / "html"
 WORKERS = max(1, min(4, os.cpu_count() or 1))
 
 
@@ -29,7 +30,7 @@ def say(kind, what, detail=""):
 
 
 def execute_notebooks():
-    """Execute every chapter that is not cached, several at a time; return chapter to executed file."""
+    """Execute the chapters that are not cached; return chapter to executed file."""
     paths = notebooks.all_notebooks()
     files, failures = {}, []
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -43,14 +44,18 @@ def execute_notebooks():
                 failures.append(str(error))
                 say("failed", name)
             else:
-                say("cached" if cached else "executed", name, "" if cached else f"{seconds:.1f} s")
+                say(
+                    "cached" if cached else "executed",
+                    name,
+                    "" if cached else f"{seconds:.1f} s",
+                )
     if failures:
         sys.exit("\n\n".join(failures))
     return files
 
 
 def render_explorer(name):
-    """Render an explorer's frames into the cache; return its name, size in bytes and seconds."""
+    """Render an explorer's frames into the cache; return name, bytes and seconds."""
     start = time.perf_counter()
     explorer = all_explorers()[name]
     data = pack(explorer)
@@ -68,13 +73,19 @@ def render_explorers():
             waiting.append(name)
     if waiting:
         with ProcessPoolExecutor(WORKERS) as pool:
-            for future in as_completed([pool.submit(render_explorer, name) for name in waiting]):
+            for future in as_completed(
+                [pool.submit(render_explorer, name) for name in waiting]
+            ):
                 name, size, seconds = future.result()
-                say("rendered", f"explorer {name}", f"{seconds:.1f} s, {size / 1000:.0f} KB")
+                say(
+                    "rendered",
+                    f"explorer {name}",
+                    f"{seconds:.1f} s, {size / 1000:.0f} KB",
+                )
 
 
 def stage(files):
-    """Lay out what Jupyter Book reads: the pages, with the notebooks already executed; return a key of it all."""
+    """Lay out what Jupyter Book reads, with executed notebooks; return a key of it."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     SOURCE.mkdir(parents=True)
     for name in ("_toc.yml", "intro.md", "references.bib"):
@@ -88,32 +99,68 @@ def stage(files):
         target = SOURCE / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(executed, target)
-    parts = [part for file in sorted(SOURCE.rglob("*")) if file.is_file() for part in (str(file), file.read_bytes())]
-    extensions = [file.read_bytes() for file in sorted((ROOT / "_ext").rglob("*")) if file.suffix in {".py", ".js", ".css"}]
+    parts = [
+        part
+        for file in sorted(SOURCE.rglob("*"))
+        if file.is_file()
+        for part in (str(file), file.read_bytes())
+    ]
+    extensions = [
+        file.read_bytes()
+        for file in sorted((ROOT / "_ext").rglob("*"))
+        if file.suffix in {".py", ".js", ".css"}
+    ]
     frames = [frames_file(explorer).name for explorer in all_explorers().values()]
     package = [file.read_bytes() for file in sorted((ROOT / "src").rglob("*.py"))]
-    return digest("site", (ROOT / "requirements.lock").read_bytes(), *parts, *extensions, *frames, *package)
+    return digest(
+        "site",
+        (ROOT / "requirements.lock").read_bytes(),
+        *parts,
+        *extensions,
+        *frames,
+        *package,
+    )
 
 
 def build():
-    """Build the site; nothing is done where nothing changed. Any warning of Sphinx is an error."""
+    """Build the site, unless nothing changed; a warning of Sphinx is an error."""
     files = execute_notebooks()
     render_explorers()
-    key, mark = stage(files), HTML / ".key"
-    if mark.exists() and mark.read_text() == key:
+    key, mark = stage(files), BUILD / "cache" / "site.key"
+    if (HTML / "index.html").exists() and mark.exists() and mark.read_text() == key:
         say("cached", "the site")
         return
     start = time.perf_counter()
-    # a warm doctree hides the warnings of pages that did not change, so each build starts from nothing
-    shutil.rmtree(BUILD / "_build", ignore_errors=True)
+    # a warm doctree hides the warnings of pages that did not change, so each build
+    # starts from nothing
+    for folder in (HTML, BUILD / ".doctrees", BUILD / "jupyter_execute"):
+        shutil.rmtree(folder, ignore_errors=True)
     log = BUILD / "sphinx.log"
-    command = [Path(sys.executable).parent / "jupyter-book", "build", SOURCE, "--path-output", BUILD]
+    command = [
+        Path(sys.executable).parent / "jupyter-book",
+        "build",
+        SOURCE,
+        "--path-output",
+        ROOT,
+    ]
     with log.open("w") as stream:
-        done = subprocess.run([*map(str, command), "--warningiserror", "--keep-going"], stdout=stream, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            [*map(str, command), "--warningiserror", "--keep-going"],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
     text = log.read_text(errors="replace")
     if done.returncode:
-        lines = [line for line in text.splitlines() if "WARNING" in line or "ERROR" in line or "rror:" in line]
-        sys.exit("\n".join(lines or text.splitlines()[-20:]) + f"\nThe site was not built; all of Sphinx's output is in {log}")
+        lines = [
+            line
+            for line in text.splitlines()
+            if "WARNING" in line or "ERROR" in line or "rror:" in line
+        ]
+        sys.exit(
+            "\n".join(lines or text.splitlines()[-20:])
+            + f"\nThe site was not built; all of Sphinx's output is in {log}"
+        )
     keep(mark, key.encode())
     say("built", "the site", f"{time.perf_counter() - start:.1f} s")
 
@@ -125,9 +172,15 @@ def serve(port):
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:
-        sys.exit(f"Port {port} cannot be used ({error.strerror}); choose another: make serve PORT={port + 1}")
+        sys.exit(
+            f"Port {port} cannot be used ({error.strerror});"
+            f" choose another: make serve PORT={port + 1}"
+        )
     with server:
-        print(f"\nServing the book at http://127.0.0.1:{port}/  (Ctrl-C stops)", flush=True)
+        print(
+            f"\nServing the book at http://127.0.0.1:{port}/  (Ctrl-C stops)",
+            flush=True,
+        )
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -154,8 +207,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("build", help="execute, render and build what changed")
-    commands.add_parser("serve", help="build, then serve on localhost").add_argument("--port", type=int, default=8000)
-    commands.add_parser("notebooks", help="run notebooks and store their text outputs").add_argument("paths", nargs="*")
+    commands.add_parser("serve", help="build, then serve on localhost").add_argument(
+        "--port", type=int, default=8000
+    )
+    commands.add_parser(
+        "notebooks", help="run notebooks and store their text outputs"
+    ).add_argument("paths", nargs="*")
     arguments = parser.parse_args()
     if arguments.command == "build":
         build()

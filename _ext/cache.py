@@ -1,4 +1,4 @@
-"""What the build keeps between runs, under keys that change with everything a result depends on."""
+"""What the build keeps, under keys that change with all that a result depends on."""
 
 import ast
 import hashlib
@@ -13,7 +13,7 @@ CACHE = ROOT / "_build" / "cache"
 
 
 def digest(*parts):
-    """Hash texts and bytes, each with its length, so that no two lists of parts collide by concatenation."""
+    """Hash texts and bytes, each with its length, so that joins cannot collide."""
     state = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -26,21 +26,27 @@ def _lock():
 
 
 def _files(paths):
-    return [part for path in sorted(paths) for part in (path.relative_to(ROOT).as_posix(), path.read_bytes())]
+    return [
+        part
+        for path in sorted(paths)
+        for part in (path.relative_to(ROOT).as_posix(), path.read_bytes())
+    ]
 
 
 def notebook_key(path):
-    """Return the key of an executed notebook: its own bytes, the whole package's source, and the lock file."""
-    return digest("notebook", path.read_bytes(), _lock(), *_files(PACKAGE.rglob("*.py")))
+    """Return an executed notebook's key: its bytes, the package's source, the lock."""
+    return digest(
+        "notebook", path.read_bytes(), _lock(), *_files(PACKAGE.rglob("*.py"))
+    )
 
 
 def frames_key(module):
-    """Return the key of the explorers in a module: the source of all it imports from the package, and the lock file."""
+    """Return the key of a module's explorers: all it imports of ours, and the lock."""
     return digest("frames", module, _lock(), *_files(imported_files(module)))
 
 
 def imported_files(module):
-    """Return the files of a module of the package and of everything in the package that it imports, however deep."""
+    """Return the file of a module and of all of the package that it imports."""
     found, waiting = set(), [module, "notebook_utils.explorers.frames"]
     while waiting:
         spec = importlib.util.find_spec(waiting.pop())
@@ -51,10 +57,17 @@ def imported_files(module):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = []
             if isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+                names = [
+                    node.module,
+                    *(f"{node.module}.{alias.name}" for alias in node.names),
+                ]
             elif isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
-            waiting += [name for name in names if name.startswith("notebook_utils") and _is_module(name)]
+            waiting += [
+                name
+                for name in names
+                if name.startswith("notebook_utils") and _is_module(name)
+            ]
     return found
 
 
@@ -66,7 +79,7 @@ def _is_module(name):
 
 
 def keep(path, data):
-    """Write a file in one step, so that a build that is cut off leaves no half file under a valid key."""
+    """Write a file in one step: a build cut off leaves no half file under a key."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(handle, "wb") as stream:

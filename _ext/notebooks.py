@@ -1,7 +1,8 @@
 """Run the notebooks, and keep them in the form in which git holds them.
 
-In git a notebook carries its text outputs, which nbval compares, but no picture, no widget state and no execution
-count. Its set-up cell is written here, so that the repository's address stands in `_config.yml` alone.
+In git a notebook carries its text outputs, which nbval compares, but no picture, no
+widget state and no execution count. Its set-up cell is written here, so that the
+repository's address stands in `_config.yml` alone.
 """
 
 import json
@@ -25,7 +26,7 @@ DROPPED = ("image/", "application/vnd.jupyter.widget")
 
 
 class NotebookError(Exception):
-    """A notebook that does not run; the message names the file, the cell and the error."""
+    """A notebook does not run; the message names the file, the cell and the error."""
 
 
 def all_notebooks():
@@ -61,14 +62,21 @@ def run(path):
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         store_widget_state=False,
-        extra_arguments=["--log-level=40"],  # ipykernel warns of every kernel that it runs over TCP
+        extra_arguments=[
+            "--log-level=40"
+        ],  # ipykernel warns of every kernel that it runs over TCP
     )
     try:
         client.execute()
     except Exception as error:
         cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        number = next((i for i, cell in enumerate(cells) if _failed(cell)), sum("outputs" in c and bool(c.execution_count) for c in cells))
-        raise NotebookError(f"{path.relative_to(ROOT)}, code cell {number}: {error}") from error
+        number = next(
+            (i for i, cell in enumerate(cells) if _failed(cell)),
+            sum("outputs" in c and bool(c.execution_count) for c in cells),
+        )
+        raise NotebookError(
+            f"{path.relative_to(ROOT)}, code cell {number}: {error}"
+        ) from error
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     return notebook
@@ -79,7 +87,7 @@ def _failed(cell):
 
 
 def executed(path):
-    """Return an executed notebook's file in the cache, running it where needed, and (seconds, from cache)."""
+    """Return (file, seconds, cached) of a notebook, run where it is not cached."""
     target = CACHE / "notebooks" / f"{path.stem}-{notebook_key(path)}.ipynb"
     if target.exists():
         return target, 0.0, True
@@ -107,11 +115,17 @@ def git_form(notebook):
                 output.execution_count = None
             if "data" in output:
                 output.metadata = nbformat.from_dict({})
-                output.data = nbformat.from_dict({k: v for k, v in output.data.items() if not k.startswith(DROPPED)})
+                output.data = nbformat.from_dict(
+                    {k: v for k, v in output.data.items() if not k.startswith(DROPPED)}
+                )
         cell.outputs = _merge_streams(cell.outputs)
     notebook.metadata = nbformat.from_dict(
         {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "kernelspec": {
+                "display_name": "Python 3",
+                "language": "python",
+                "name": "python3",
+            },
             "language_info": {"name": "python"},
         }
     )
@@ -119,11 +133,15 @@ def git_form(notebook):
 
 
 def _merge_streams(outputs):
-    """Join neighbouring pieces of one stream: how a kernel cuts its prints is an accident of timing."""
+    """Join pieces of one stream: where a kernel cuts its prints is an accident."""
     merged = []
     for output in outputs:
         last = merged[-1] if merged else {}
-        if output.output_type == "stream" and last.get("output_type") == "stream" and last["name"] == output.name:
+        if (
+            output.output_type == "stream"
+            and last.get("output_type") == "stream"
+            and last["name"] == output.name
+        ):
             last["text"] += output.text
         else:
             merged.append(output)
@@ -139,25 +157,44 @@ def problems(path):
     """Return what keeps a notebook from being in the form of git, one line each."""
     notebook, found = read(path), []
     name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-    setups = [cell for cell in notebook.cells if cell.cell_type == "code" and "setup" in cell.metadata.get("tags", [])]
+    setups = [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "setup" in cell.metadata.get("tags", [])
+    ]
     if len(setups) != 1:
         found.append(f"{name}: {len(setups)} set-up cells (tag setup), expected one")
     elif setups[0].source != setup_source():
-        found.append(f"{name}: the set-up cell differs from the book's; run make notebooks")
-    for number, cell in enumerate(cell for cell in notebook.cells if cell.cell_type == "code"):
+        found.append(
+            f"{name}: the set-up cell differs from the book's; run make notebooks"
+        )
+    for number, cell in enumerate(
+        cell for cell in notebook.cells if cell.cell_type == "code"
+    ):
         if cell.execution_count is not None:
             found.append(f"{name}: code cell {number} has an execution count")
-        kinds = [kind for output in cell.outputs for kind in output.get("data", {}) if kind.startswith(DROPPED)]
+        kinds = [
+            kind
+            for output in cell.outputs
+            for kind in output.get("data", {})
+            if kind.startswith(DROPPED)
+        ]
         found += [f"{name}: code cell {number} holds {kind}" for kind in kinds]
-        if any(tag.startswith("nbval-") for tag in cell.metadata.get("tags", [])) and "# nbval:" not in cell.source:
-            found.append(f"{name}: code cell {number} is left out of the comparison without a reason (a line '# nbval: …')")
+        if (
+            any(tag.startswith("nbval-") for tag in cell.metadata.get("tags", []))
+            and "# nbval:" not in cell.source
+        ):
+            found.append(
+                f"{name}: code cell {number} is not compared and gives no reason"
+                " (a line '# nbval: …')"
+            )
     if not found and path.read_text(encoding="utf-8") != to_text(git_form(notebook)):
         found.append(f"{name}: not in the form of git; run make notebooks")
     return found
 
 
 def store(path):
-    """Run a notebook and write its text outputs into it; return the seconds of CPU its kernel took."""
+    """Run a notebook, write its text outputs into it; return its seconds of CPU."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     notebook = run(path)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,31 +1,37 @@
-"""Sphinx extension: a picture in a notebook's output becomes a numbered figure, inline and in the page's colours.
+"""Sphinx extension: a notebook's picture becomes a numbered figure of the page.
 
-`notebook_utils.plotting.show` leaves two outputs, an SVG and a caption. Here they become one figure node that can be
-referenced by its name, and in HTML the SVG goes into the page itself, where its colours follow light and dark.
+`notebook_utils.plotting.show` leaves two outputs, an SVG and a caption. Here they
+become one figure node that can be referenced by its name, and in HTML the SVG goes into
+the page itself, where its colours follow light and dark.
 """
 
 import re
 from pathlib import Path
 
 from docutils import nodes
-from explorers import is_bundle
-from notebook_utils.plotting import theme_css
+from explorers import STATIC, is_bundle
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
+
+from notebook_utils._svg import theme_css
 
 logger = logging.getLogger(__name__)
 
 
 class PlacePictures(SphinxTransform):
-    """Join the SVG and the caption of `show` in one figure, with the SVG in the page itself."""
+    """Join the SVG and the caption of `show` in one figure of the page itself."""
 
     default_priority = 860  # before the labels of the document are collected
 
     def apply(self):
         """Look at every output that holds an SVG of ours."""
         for bundle in list(self.document.findall(is_bundle)):
-            image = next((i for i in bundle.findall(nodes.image) if i["uri"].endswith(".svg")), None)
-            # the notebook's reader has written the SVG to a file, relative to the source folder
+            image = next(
+                (i for i in bundle.findall(nodes.image) if i["uri"].endswith(".svg")),
+                None,
+            )
+            # the notebook's reader has written the SVG to a file, relative to the
+            # source folder
             file = image and Path(self.env.srcdir, image["uri"].lstrip("/"))
             if not file or not file.exists():
                 continue
@@ -34,12 +40,25 @@ class PlacePictures(SphinxTransform):
             if 'class="nu-picture"' not in head:
                 continue
             after = bundle.next_node(siblings=True, descend=False)
-            captions = [part for part in after.children if part["mime_type"] == "text/markdown"] if is_bundle(after) else []
+            captions = (
+                [
+                    part
+                    for part in after.children
+                    if part["mime_type"] == "text/markdown"
+                ]
+                if is_bundle(after)
+                else []
+            )
             if not captions:
-                logger.warning("a picture has no caption: show it with notebook_utils.plotting.show", location=bundle)
+                logger.warning(
+                    "a picture has no caption: use notebook_utils.plotting.show",
+                    location=bundle,
+                )
                 continue
             caption = nodes.caption("", "", *captions[0].children[0].children)
-            figure = nodes.figure("", nodes.raw("", svg, format="html"), caption, classes=["nu-figure"])
+            figure = nodes.figure(
+                "", nodes.raw("", svg, format="html"), caption, classes=["nu-figure"]
+            )
             name = re.search(r'data-name="([^"]*)"', head)
             if name:
                 figure["names"].append(nodes.fully_normalize_name(name.group(1)))
@@ -58,7 +77,14 @@ def write_theme(app):
         (target / "palette.css").write_text(theme_css())
 
 
+def add_look(app, config):
+    """Add the book's own style and icon to the theme's."""
+    config.html_static_path.append(str(STATIC))
+    config.html_favicon = str(STATIC / "favicon.svg")
+
+
 def setup(app):
+    app.connect("config-inited", add_look)
     app.add_transform(PlacePictures)
     app.connect("build-finished", lambda app, error: error or write_theme(app))
     app.add_css_file("palette.css")

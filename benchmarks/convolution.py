@@ -1,11 +1,10 @@
-"""Print how many times as long as torch's and SciPy's this package's convolutions take, side by side.
+"""Print how many times as long as torch's and SciPy's our convolutions take.
 
-Run it as ``python benchmarks/convolution.py``. Each time is the best of several in this one run, on the same
-arrays, so that a ratio means the same on any machine.
+Run it as ``python benchmarks/convolution.py``. Each time is the best of several in this
+one run, on the same arrays, so that a ratio means the same on any machine.
 """
 
 import argparse
-import itertools
 
 import numpy as np
 import torch
@@ -21,23 +20,27 @@ SHAPES = [  # n, c, size, o, kernel
     (8, 32, 32, 32, 3),
     (4, 16, 32, 16, 7),
 ]
+COMPARED = ("NumPy : torch", "tensors : torch", "NumPy : scipy", "backward : torch")
+HEADING = ("x", "weight", *COMPARED)
 
 
 def scipy_conv2d(x, weight):
     """Sum correlate2d over input channels, image by image."""
-    n, c = x.shape[:2]
-    o = len(weight)
-    planes = {
-        (image, out): sum(signal.correlate2d(x[image, i], weight[out, i], "valid") for i in range(c))
-        for image, out in itertools.product(range(n), range(o))
-    }
-    return np.stack([np.stack([planes[image, out] for out in range(o)]) for image in range(n)])
+
+    def plane(image, kernels):
+        pairs = zip(image, kernels, strict=True)
+        return sum(signal.correlate2d(cells, w, "valid") for cells, w in pairs)
+
+    return np.stack([np.stack([plane(image, w) for w in weight]) for image in x])
 
 
 def torch_backward(grad_output, x, weight):
-    """Compute the gradients of x, weight and bias by torch's own backward, without its forward."""
+    """Compute the gradients of x, weight and bias by torch's backward alone."""
+    window = [1, 1], [0, 0], [1, 1]  # stride, padding, dilation
+    transposed, output_padding, groups, wanted = False, [0, 0], 1, [True] * 3
+    options = *window, transposed, output_padding, groups, wanted
     return torch.ops.aten.convolution_backward(
-        grad_output, x, weight, [len(weight)], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, True, True]
+        grad_output, x, weight, [len(weight)], *options
     )
 
 
@@ -59,7 +62,8 @@ def measure(n, c, size, o, kernel, repeat):
     for answer in (ours_torch.result.numpy(), theirs.result.numpy(), scipys.result):
         np.testing.assert_allclose(answer, ours.result, atol=1e-5 * scale)
     for answer, oracle in zip(back.result, torch_back.result, strict=True):
-        np.testing.assert_allclose(answer, oracle.numpy(), atol=1e-5 * float(oracle.abs().max()))
+        scale = float(oracle.abs().max())
+        np.testing.assert_allclose(answer, oracle.numpy(), atol=1e-5 * scale)
     return (
         ours.seconds / theirs.seconds,
         ours_torch.seconds / theirs.seconds,
@@ -71,16 +75,18 @@ def measure(n, c, size, o, kernel, repeat):
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeat", type=int, default=20, help="calls of which the fastest counts")
+    help_ = "calls of which the fastest counts"
+    parser.add_argument("--repeat", type=int, default=20, help=help_)
     repeat = parser.parse_args().repeat
     print(describe())
-    print("float32, stride 1, no padding; time of conv2d divided by the time of the other, smaller is better")
-    heading = "x", "weight", "NumPy : torch", "tensors : torch", "NumPy : scipy", "backward : torch"
-    print("{:>16} {:>16} {:>14} {:>16} {:>14} {:>17}".format(*heading))
+    print("float32, stride 1, no padding; our time divided by the other's:")
+    print("smaller is better")
+    print("{:>16} {:>16} {:>14} {:>16} {:>14} {:>17}".format(*HEADING))
     for n, c, size, o, kernel in SHAPES:
         ratios = measure(n, c, size, o, kernel, repeat)
         shapes = f"{n}x{c}x{size}x{size}", f"{o}x{c}x{kernel}x{kernel}"
-        print("{:>16} {:>16} {:>14.2f} {:>16.2f} {:>14.3f} {:>17.2f}".format(*shapes, *ratios))
+        row = "{:>16} {:>16} {:>14.2f} {:>16.2f} {:>14.3f} {:>17.2f}"
+        print(row.format(*shapes, *ratios))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@
       this.start = this.inputs.map((input) => Number(input.value));
       this.shown = [];
       figure.querySelector("form").hidden = false;
+      figure.querySelector("[data-static]").hidden = true;
       for (const input of this.inputs)
         input.addEventListener("input", () => { if (input === this.stepper) this.stop(); this.update(); });
       figure.addEventListener("click", (event) => this.click(event));

@@ -1,4 +1,4 @@
-"""Images to windows laid out as columns and back: the gather and the scatter that every layer here shares."""
+"""Images to windows laid out as columns and back: gather and scatter."""
 
 import itertools
 import math
@@ -11,18 +11,19 @@ from notebook_utils.arrays import bind_shapes, whole
 
 
 def gather(x, window, fill=0.0):
-    """Collect what every tap reads: (n, c, h, w) -> (n, c, kh*kw, oh, ow), taps in row-major order.
+    """Collect what every tap reads: (n, c, h, w) -> (n, c, kh*kw, oh, ow).
 
-    The loop runs over taps, not over pixels: one tap of all windows at once is a strided slice of the padded
-    image.
+    Taps are in row-major order. The loop runs over taps, not over pixels: one tap of
+    all windows at once is a strided slice of the padded image.
     """
     xp = array_api_compat.array_namespace(x)
     padded = _pad(xp, x, window, fill)
-    return xp.stack([padded[..., rows, columns] for rows, columns in _taps(window)], axis=2)
+    taps = [padded[..., rows, columns] for rows, columns in _taps(window)]
+    return xp.stack(taps, axis=2)
 
 
 def scatter(patches, window):
-    """Add every tap back to where `gather` read it: (n, c, kh*kw, oh, ow) -> (n, c, h, w).
+    """Add every tap back to where it was read: (n, c, kh*kw, oh, ow) -> (n, c, h, w).
 
     This is the transpose of `gather` with fill 0; what lands in the padding is dropped.
     """
@@ -35,17 +36,21 @@ def scatter(patches, window):
 
 def _taps(window):
     """Where each tap reads in the padded image: a strided slice along each axis."""
-    starts = ([axis.dilation * tap for tap in range(axis.kernel)] for axis in window)
-    slices = (
-        [slice(start, start + (axis.out - 1) * axis.stride + 1, axis.stride) for start in along]
-        for axis, along in zip(window, starts, strict=True)
-    )
-    return itertools.product(*slices)
+    return itertools.product(*(_slices(axis) for axis in window))
+
+
+def _slices(axis):
+    starts = [axis.dilation * tap for tap in range(axis.kernel)]
+    reach = (axis.out - 1) * axis.stride + 1
+    return [slice(start, start + reach, axis.stride) for start in starts]
 
 
 def _interior(window):
     """Where the image itself lies in the padded image."""
-    return (..., *(slice(axis.padding.before, axis.padding.before + axis.size) for axis in window))
+    rows, columns = (
+        slice(axis.padding.before, axis.padding.before + axis.size) for axis in window
+    )
+    return ..., rows, columns
 
 
 def _blank(xp, like, window, fill):
@@ -73,15 +78,21 @@ class Shapes(NamedTuple):
     y: tuple  # (n, o, oh, ow)
 
 
-def bind_convolution(x, weight, stride, padding, dilation, groups, *, bias=None, grad_output=None):
+def bind_convolution(
+    x, weight, stride, padding, dilation, groups, *, bias=None, grad_output=None
+):
     """Check the arguments of a convolution, and work out its window and its shapes."""
+    bank = ("o c/groups kh kw", weight)
     n, c, h, w = bind_shapes(x=("n c h w", x)).values()
-    o, _, kh, kw = bind_shapes(weight=("o c/groups kh kw", weight), bias=("o", bias)).values()
+    o, _, kh, kw = bind_shapes(weight=bank, bias=("o", bias)).values()
     check_groups(groups, c, o)
-    bind_shapes({"c/groups": c // groups}, weight=("o c/groups kh kw", weight))
-    window = sliding_window((h, w), (kh, kw), stride=stride, padding=padding, dilation=dilation)
+    bind_shapes({"c/groups": c // groups}, weight=bank)
+    window = sliding_window(
+        (h, w), (kh, kw), stride=stride, padding=padding, dilation=dilation
+    )
     oh, ow = (axis.out for axis in window)
-    bind_shapes({"n": n, "o": o, "oh": oh, "ow": ow}, grad_output=("n o oh ow", grad_output))
+    output = {"n": n, "o": o, "oh": oh, "ow": ow}
+    bind_shapes(output, grad_output=("n o oh ow", grad_output))
     depth = c // groups * kh * kw
     return window, Shapes(
         weight=(o, c // groups, kh, kw),
@@ -98,8 +109,8 @@ def check_groups(groups, c_in, c_out):
     whole(groups, "groups", minimum=1)
     if c_in % groups or c_out % groups:
         common = math.gcd(c_in, c_out)
-        fitting = ", ".join(str(divisor) for divisor in range(1, common + 1) if common % divisor == 0)
+        fitting = (str(n) for n in range(1, common + 1) if common % n == 0)
         raise ValueError(
-            f"groups {groups} must divide both the {c_in} channels in and the {c_out} channels out: "
-            f"{fitting} would"
+            f"groups {groups} must divide both the {c_in} channels in and the {c_out} "
+            f"channels out: {', '.join(fitting)} would"
         )

@@ -22,7 +22,8 @@ def max_pool2d(x, kernel, *, stride=None, padding=0):
     stride : int or pair, optional
         The kernel unless given: windows side by side.
     padding : int or pair
-        Cells on each side, at most half the kernel. They never win: they count as minus infinity.
+        Cells on each side, at most half the kernel. They never win: they count as minus
+        infinity.
 
     Returns
     -------
@@ -42,7 +43,9 @@ def max_pool2d(x, kernel, *, stride=None, padding=0):
 def max_pool2d_backward(grad_output, x, kernel, *, stride=None, padding=0):
     """Send the gradient of each window's maximum to the cell that won.
 
-    Ties go to the first cell in row-major order; a cell that wins several windows collects from all of them.
+    Ties go to the first cell in row-major order; a cell that wins several windows
+    collects from all of them. NaN wins over every number, and of several NaNs in a
+    window the first wins, as in any tie (in torch, the last).
 
     Parameters
     ----------
@@ -98,7 +101,9 @@ def avg_pool2d(x, kernel, *, stride=None, padding=0, count_include_pad=True):
     return xp.sum(gather(x, window), axis=2) / _cells(xp, x, window, count_include_pad)
 
 
-def avg_pool2d_backward(grad_output, x, kernel, *, stride=None, padding=0, count_include_pad=True):
+def avg_pool2d_backward(
+    grad_output, x, kernel, *, stride=None, padding=0, count_include_pad=True
+):
     """Share the gradient of each mean out evenly among the cells of its window.
 
     Parameters
@@ -124,9 +129,11 @@ def avg_pool2d_backward(grad_output, x, kernel, *, stride=None, padding=0, count
 
 
 def lp_pool2d(x, p, kernel, *, stride=None, padding=0):
-    """Take the p-norm of each window: the sum of magnitudes at p = 1, the largest magnitude as p grows.
+    """Take the p-norm of each window.
 
     y = (sum of abs(x)^p over the window)^(1/p)
+
+    At p = 1 this is the sum of magnitudes; as p grows, it nears the largest of them.
 
     Parameters
     ----------
@@ -147,8 +154,9 @@ def lp_pool2d(x, p, kernel, *, stride=None, padding=0):
 
     Notes
     -----
-    The largest magnitude is taken out of the sum first, so that no power overflows. torch's ``lp_pool2d``
-    raises x itself, not abs(x), to the power p, and so differs where p is odd and x negative.
+    The largest magnitude is taken out of the sum first, so that no power overflows.
+    torch's ``lp_pool2d`` raises x itself, not abs(x), to the power p, and so differs
+    where p is odd and x negative.
     """
     xp, (x,) = as_floats(x=x)
     _check_exponent(p)
@@ -195,15 +203,19 @@ def lp_pool2d_backward(grad_output, x, p, kernel, *, stride=None, padding=0):
 
 
 def _window(x, kernel, stride, padding, grad_output=None):
-    """Check a pool's arguments, and `grad_output` against its output, and work out its window."""
-    sizes = bind_shapes(x=("n c h w", x))
+    """Check a pool's arguments, and `grad_output` if given; work out its window."""
+    n, c, h, w = bind_shapes(x=("n c h w", x)).values()
     kernel = pair(kernel, "kernel", minimum=1)
     for taps, cells in zip(kernel, pair(padding, "padding"), strict=True):
         if cells > taps // 2:
-            raise ValueError(f"padding {cells} is more than half of kernel {taps}: at most {taps // 2} fits")
+            raise ValueError(
+                f"padding {cells} is more than half of kernel {taps}: "
+                f"at most {taps // 2} fits"
+            )
     stride = kernel if stride is None else stride
-    window = sliding_window((sizes["h"], sizes["w"]), kernel, stride=stride, padding=padding)
-    output = {"n": sizes["n"], "c": sizes["c"], "oh": window[0].out, "ow": window[1].out}
+    window = sliding_window((h, w), kernel, stride=stride, padding=padding)
+    oh, ow = (axis.out for axis in window)
+    output = {"n": n, "c": c, "oh": oh, "ow": ow}
     bind_shapes(output, grad_output=("n c oh ow", grad_output))
     return window
 

@@ -1,4 +1,4 @@
-"""The arithmetic of sliding windows, along one axis at a time: sizes, paddings, positions."""
+"""The arithmetic of sliding windows, axis by axis: sizes, paddings, positions."""
 
 import functools
 import inspect
@@ -8,6 +8,7 @@ import numpy as np
 
 from notebook_utils.arrays import is_sequence, pair
 
+NAMED = ("valid", "same", "full")
 SMALLEST = {"size": 0, "kernel": 1, "stride": 1, "dilation": 1, "output_padding": 0}
 
 
@@ -18,7 +19,8 @@ class Sides(NamedTuple):
     after: int
 
     def __str__(self):
-        return f"{self.before}" if self.before == self.after else f"{self.before}+{self.after}"
+        before, after = self
+        return f"{before}" if before == after else f"{before}+{after}"
 
 
 class Axis(NamedTuple):
@@ -35,7 +37,8 @@ class Axis(NamedTuple):
 def per_axis(formula):
     """Lift a formula for one axis to pairs (h, w): any pair in gives a pair out.
 
-    The formula sees integers, checked, and as padding a name ("valid", "same", "full") or a `Sides`.
+    The formula sees integers, checked, and as padding a name ("valid", "same", "full")
+    or a `Sides`.
     """
     signature = inspect.signature(formula)
 
@@ -53,22 +56,26 @@ def per_axis(formula):
 
 
 def _is_pair(value):
-    return (is_sequence(value) or isinstance(value, np.ndarray)) and not isinstance(value, Sides)
+    if isinstance(value, Sides):
+        return False
+    return is_sequence(value) or isinstance(value, np.ndarray)
 
 
 def _split(value, name):
     """Read an argument as its values along the two axes."""
     if name != "padding":
         return pair(value, name, SMALLEST[name])
-    if isinstance(value, Sides) or (isinstance(value, str) and value in ("valid", "same", "full")):
+    named = isinstance(value, str) and value in NAMED
+    if named or isinstance(value, Sides):
         return value, value
     try:
         axes = value if _is_pair(value) else (value, value)
         height, width = (Sides(*pair(axis, "padding")) for axis in axes)
     except ValueError:
         raise ValueError(
-            f'padding is {value!r}, but must be "valid", "same", "full", an integer of at least 0, '
-            "a pair (h, w), or a pair of pairs ((top, bottom), (left, right))"
+            f'padding is {value!r}, but must be "valid", "same", "full", an integer of '
+            "at least 0, a pair (h, w), or a pair of pairs ((top, bottom), "
+            "(left, right))"
         ) from None
     return height, width
 
@@ -77,7 +84,8 @@ def _split(value, name):
 def output_size(size, kernel, *, stride=1, padding=0, dilation=1):
     r"""Count the outputs of a window that slides along an axis.
 
-    .. math:: o = \lfloor (i + p_{before} + p_{after} - k') / s \rfloor + 1, \quad k' = d (k - 1) + 1
+    .. math:: o = \lfloor (i + p_{before} + p_{after} - k') / s \rfloor + 1, \quad
+              k' = d (k - 1) + 1
 
     Parameters
     ----------
@@ -88,7 +96,8 @@ def output_size(size, kernel, *, stride=1, padding=0, dilation=1):
     stride, dilation : int or pair
         Steps s between windows and d between taps, in cells.
     padding : int, pair, pair of pairs ((top, bottom), (left, right)), or str
-        Cells added on each side: ``"valid"`` none, ``"same"`` as `same_padding`, ``"full"`` k' - 1 on each.
+        Cells added on each side: ``"valid"`` none, ``"same"`` as `same_padding`,
+        ``"full"`` k' - 1 on each.
 
     Returns
     -------
@@ -97,8 +106,8 @@ def output_size(size, kernel, *, stride=1, padding=0, dilation=1):
     Raises
     ------
     ValueError
-        If the effective kernel does not fit the padded input, the input is empty, or an argument is out of
-        range.
+        If the effective kernel does not fit the padded input, the input is empty, or an
+        argument is out of range.
 
     Notes
     -----
@@ -106,22 +115,27 @@ def output_size(size, kernel, *, stride=1, padding=0, dilation=1):
 
     References
     ----------
-    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285,
-    section 2.
+    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning",
+    arXiv:1603.07285, section 2.
     """
     effective = dilation * (kernel - 1) + 1
     before, after = padding_cells(size, kernel, stride, padding, dilation)
-    if size < 1 or effective > size + before + after:
+    padded = size + before + after
+    if size < 1 or effective > padded:
         reach = f"{kernel} (effective {effective})" if dilation > 1 else f"{kernel}"
-        raise ValueError(f"kernel {reach} does not fit input {size} with padding {Sides(before, after)}")
-    return (size + before + after - effective) // stride + 1
+        sides = Sides(before, after)
+        raise ValueError(
+            f"kernel {reach} does not fit input {size} with padding {sides}"
+        )
+    return (padded - effective) // stride + 1
 
 
 @per_axis
 def same_padding(size, kernel, *, stride=1, dilation=1):
     r"""Pad as TensorFlow's SAME does, so that the output has ceil(i / s) cells.
 
-    .. math:: p = \max((\lceil i / s \rceil - 1) s + k' - i, 0), \quad p_{before} = \lfloor p / 2 \rfloor
+    .. math:: p = \max((\lceil i / s \rceil - 1) s + k' - i, 0), \quad
+              p_{before} = \lfloor p / 2 \rfloor
 
     Parameters
     ----------
@@ -130,8 +144,9 @@ def same_padding(size, kernel, *, stride=1, dilation=1):
 
     Returns
     -------
-    padding : (before, after), or ((top, bottom), (left, right)) where any argument is a pair
-        Cells on each side; the odd one comes after.
+    padding : (before, after), or ((top, bottom), (left, right))
+        Cells on each side; the odd one comes after. A pair of pairs where any argument
+        is a pair.
 
     Raises
     ------
@@ -153,7 +168,7 @@ def same_padding(size, kernel, *, stride=1, dilation=1):
 
 
 def padding_cells(size, kernel, stride, padding, dilation):
-    """Cells (before, after) that a padding, given by name or by number, adds to one axis."""
+    """Cells (before, after) that a padding, by name or by number, adds to one axis."""
     if padding == "same":
         return same_padding(size, kernel, stride=stride, dilation=dilation)
     if padding == "full":
@@ -162,7 +177,9 @@ def padding_cells(size, kernel, stride, padding, dilation):
 
 
 @per_axis
-def transposed_output_size(size, kernel, *, stride=1, padding=0, output_padding=0, dilation=1):
+def transposed_output_size(
+    size, kernel, *, stride=1, padding=0, output_padding=0, dilation=1
+):
     r"""Count the outputs of a transposed convolution along an axis.
 
     .. math:: o = (i - 1) s - p_{before} - p_{after} + d (k - 1) + p_{out} + 1
@@ -172,10 +189,11 @@ def transposed_output_size(size, kernel, *, stride=1, padding=0, output_padding=
     size, kernel, stride, dilation : int or pair (h, w)
         As in `output_size`; the size is that of the transposed convolution's own input.
     padding : int, pair, or pair of pairs
-        The padding of the convolution that is transposed: here so many cells are cut off on each side.
+        The padding of the convolution that is transposed: here so many cells are cut
+        off on each side.
     output_padding : int or pair
-        Cells added at the end, less than the stride or the dilation. A stride s maps s sizes onto one; this
-        says which of them to come back to.
+        Cells added at the end, less than the stride or the dilation. A stride s maps s
+        sizes onto one; this says which of them to come back to.
 
     Returns
     -------
@@ -188,23 +206,26 @@ def transposed_output_size(size, kernel, *, stride=1, padding=0, output_padding=
 
     References
     ----------
-    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285,
-    section 4.
+    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning",
+    arXiv:1603.07285, section 4.
     """
     if isinstance(padding, str):
         raise ValueError(
-            f"padding is {padding!r}, but a transposed convolution needs it as a number of cells"
+            f"padding is {padding!r}, but a transposed convolution needs it as a "
+            "number of cells"
         )
     if size < 1:
         raise ValueError(f"size is {size}, but must be an integer of at least 1")
     if output_padding >= max(stride, dilation):
         raise ValueError(
-            f"output_padding {output_padding} does not fit stride {stride} and dilation {dilation}: "
-            f"it must be less than {max(stride, dilation)}"
+            f"output_padding {output_padding} does not fit stride {stride} and "
+            f"dilation {dilation}: it must be less than {max(stride, dilation)}"
         )
     uncut = (size - 1) * stride + dilation * (kernel - 1) + output_padding + 1
     if uncut <= sum(padding):
-        raise ValueError(f"padding {padding} leaves nothing of a transposed output of {uncut}")
+        raise ValueError(
+            f"padding {padding} leaves nothing of a transposed output of {uncut}"
+        )
     return uncut - padding.before - padding.after
 
 
@@ -222,8 +243,9 @@ def input_positions(size, kernel, *, stride=1, padding=0, dilation=1):
     Returns
     -------
     positions : (out, kernel) array of int
-        In row o, the index of the cell that tap k of output o reads; one below 0 or at `size` and beyond lies
-        in the padding. Two such arrays, one per axis, where any argument is a pair (h, w).
+        In row o, the index of the cell that tap k of output o reads; one below 0 or at
+        `size` and beyond lies in the padding. Two such arrays, one per axis, where any
+        argument is a pair (h, w).
 
     Raises
     ------
@@ -244,9 +266,16 @@ def sliding_window(size, kernel, *, stride=1, padding=0, dilation=1):
 
 
 @per_axis
-def transposed_window(size, kernel, *, stride=1, padding=0, output_padding=0, dilation=1):
-    """Work out the window of the convolution whose transpose turns `size` cells into its own input."""
+def transposed_window(
+    size, kernel, *, stride=1, padding=0, output_padding=0, dilation=1
+):
+    """Work out the window of a convolution from its outputs, `size` of them."""
     out = transposed_output_size(
-        size, kernel, stride=stride, padding=padding, output_padding=output_padding, dilation=dilation
+        size,
+        kernel,
+        stride=stride,
+        padding=padding,
+        output_padding=output_padding,
+        dilation=dilation,
     )
     return Axis(out, kernel, stride, padding, dilation, size)

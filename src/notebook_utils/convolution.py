@@ -1,12 +1,10 @@
-"""Convolution in two dimensions as networks use it, its gradients, its transpose and its matrix; pooling.
+"""Convolution as networks use it, its gradients, its transpose, its matrix; pooling.
 
-Images are (n, c, h, w): examples, channels, rows, columns. Convolution here is cross-correlation, as in
-torch: the kernel is not flipped. A pair is always (h, w).
+Images are (n, c, h, w): examples, channels, rows, columns. Convolution here is
+cross-correlation, as in torch: the kernel is not flipped. A pair is always (h, w).
 """
 
-import numpy as np
-from scipy import sparse
-
+from notebook_utils._matrix import convolution_matrix
 from notebook_utils._patches import bind_convolution, check_groups, gather, scatter
 from notebook_utils._pooling import (
     avg_pool2d,
@@ -24,7 +22,6 @@ from notebook_utils._windows import (
     transposed_window,
 )
 from notebook_utils.arrays import as_floats, bind_shapes, pair, whole
-from notebook_utils.device import to_numpy
 
 __all__ = [
     "avg_pool2d",
@@ -49,7 +46,8 @@ __all__ = [
 def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
     r"""Slide a bank of kernels over images.
 
-    .. math:: y_{n,o,i,j} = b_o + \sum_{c,a,b} w_{o,c,a,b} \; x_{n,\, c,\, s i + d a - p,\, s j + d b - p}
+    .. math:: y_{n,o,i,j} = b_o +
+              \sum_{c,a,b} w_{o,c,a,b} \; x_{n,\, c,\, s i + d a - p,\, s j + d b - p}
 
     Parameters
     ----------
@@ -59,9 +57,11 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
     stride, dilation : int or pair (h, w)
         Steps between windows and between taps, in cells.
     padding : int, pair, pair of pairs ((top, bottom), (left, right)), or str
-        Cells of zeros on each side; ``"valid"``, ``"same"`` and ``"full"`` as in `output_size`.
+        Cells of zeros on each side; ``"valid"``, ``"same"`` and ``"full"`` as in
+        `output_size`.
     groups : int
-        Input and output channels are cut into so many groups; each output sees its own group's inputs only.
+        Input and output channels are cut into so many groups; each output sees its own
+        group's inputs only.
 
     Returns
     -------
@@ -75,29 +75,37 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
 
     Notes
     -----
-    Every window is laid out as a column; one product of matrices per image and group then does all the sums.
+    Every window is laid out as a column; one product of matrices per image and group
+    then does all the sums.
 
     References
     ----------
-    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285.
+    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning",
+    arXiv:1603.07285.
     """
     xp, (x, weight, bias) = as_floats(x=x, weight=weight, bias=bias)
-    window, shape = bind_convolution(x, weight, stride, padding, dilation, groups, bias=bias)
+    window, shape = bind_convolution(
+        x, weight, stride, padding, dilation, groups, bias=bias
+    )
     filters = xp.reshape(weight, shape.filters)
     patches = xp.reshape(gather(x, window), shape.patches)
     y = xp.reshape(filters @ patches, shape.y)
     return y if bias is None else y + bias[:, None, None]
 
 
-def conv2d_backward(grad_output, x, weight, *, stride=1, padding=0, dilation=1, groups=1):
+def conv2d_backward(
+    grad_output, x, weight, *, stride=1, padding=0, dilation=1, groups=1
+):
     r"""Carry a gradient back through `conv2d`.
 
-    With Y = W P, where P holds the windows as columns and G is the gradient with respect to Y:
+    With Y = W P, where P holds the windows as columns and G is the gradient with
+    respect to Y:
 
     .. math:: \partial L/\partial W = G P^T, \quad \partial L/\partial P = W^T G, \quad
               \partial L/\partial b_o = \sum_{n,i,j} G_{n,o,i,j}
 
-    and each cell of x collects the gradients of all the places in P to which it was copied.
+    and each cell of x collects the gradients of all the places in P to which it was
+    copied.
 
     Parameters
     ----------
@@ -118,33 +126,40 @@ def conv2d_backward(grad_output, x, weight, *, stride=1, padding=0, dilation=1, 
     ValueError
         As `conv2d`, and if `grad_output` does not have the output's shape.
     """
-    xp, (grad_output, x, weight) = as_floats(grad_output=grad_output, x=x, weight=weight)
-    window, shape = bind_convolution(x, weight, stride, padding, dilation, groups, grad_output=grad_output)
+    xp, (grad_y, x, weight) = as_floats(grad_output=grad_output, x=x, weight=weight)
+    window, shape = bind_convolution(
+        x, weight, stride, padding, dilation, groups, grad_output=grad_y
+    )
     filters = xp.reshape(weight, shape.filters)
     patches = xp.reshape(gather(x, window), shape.patches)
-    grad = xp.reshape(grad_output, shape.outputs)
+    grad = xp.reshape(grad_y, shape.outputs)
 
     grad_filters = xp.sum(grad @ xp.matrix_transpose(patches), axis=0)
     grad_patches = xp.matrix_transpose(filters) @ grad
 
     grad_x = scatter(xp.reshape(grad_patches, shape.taps), window)
     grad_weight = xp.reshape(grad_filters, shape.weight)
-    grad_bias = xp.sum(grad_output, axis=(0, 2, 3))
+    grad_bias = xp.sum(grad_y, axis=(0, 2, 3))
     return grad_x, grad_weight, grad_bias
 
 
-def conv_transpose2d(x, weight, bias=None, *, stride=1, padding=0, output_padding=0, dilation=1, groups=1):
-    r"""Apply the transpose of a convolution: each input cell stamps a scaled kernel onto the output.
+def conv_transpose2d(
+    x, weight, bias=None, *, stride=1, padding=0, output_padding=0, dilation=1, groups=1
+):
+    r"""Apply the transpose of a convolution: each cell stamps a scaled kernel.
 
-    .. math:: y_{n,o,\, s i + d a - p,\, s j + d b - p} \mathrel{+}= w_{c,o,a,b} \; x_{n,c,i,j}
+    .. math:: y_{n,o,\, s i + d a - p,\, s j + d b - p} \mathrel{+}=
+              w_{c,o,a,b} \; x_{n,c,i,j}
 
-    Where `conv2d` computes y = C x, this computes C^T x: the same numbers as `conv2d_backward`'s grad_x.
+    Where `conv2d` computes y = C x, this computes C^T x: the same numbers as
+    `conv2d_backward`'s grad_x.
 
     Parameters
     ----------
     x : (n, c, h, w) array
     weight : (c, o/groups, kh, kw) array
-        The weight of the convolution that is transposed: its outputs are the inputs here.
+        The weight of the convolution that is transposed: its outputs are the inputs
+        here.
     bias : (o,) array, optional
     stride, dilation, groups
         As in `conv2d`.
@@ -163,8 +178,8 @@ def conv_transpose2d(x, weight, bias=None, *, stride=1, padding=0, output_paddin
 
     References
     ----------
-    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285,
-    section 4.
+    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning",
+    arXiv:1603.07285, section 4.
     """
     xp, (x, weight, bias) = as_floats(x=x, weight=weight, bias=bias)
     sizes = bind_shapes(x=("n c h w", x), weight=("c o/groups kh kw", weight))
@@ -174,7 +189,12 @@ def conv_transpose2d(x, weight, bias=None, *, stride=1, padding=0, output_paddin
     check_groups(groups, c, o)
     bind_shapes({"o": o}, bias=("o", bias))
     window = transposed_window(
-        (h, w), (kh, kw), stride=stride, padding=padding, output_padding=output_padding, dilation=dilation
+        (h, w),
+        (kh, kw),
+        stride=stride,
+        padding=padding,
+        output_padding=output_padding,
+        dilation=dilation,
     )
     filters = xp.reshape(weight, (groups, c // groups, o // groups * kh * kw))
     columns = xp.reshape(x, (n, groups, c // groups, h * w))
@@ -183,49 +203,10 @@ def conv_transpose2d(x, weight, bias=None, *, stride=1, padding=0, output_paddin
     return y if bias is None else y + bias[:, None, None]
 
 
-def convolution_matrix(weight, input_shape, *, stride=1, padding=0):
-    """Write a convolution as one sparse matrix C, so that vec(Y) = C vec(X).
-
-    Parameters
-    ----------
-    weight : (kh, kw) or (o, c, kh, kw) array
-    input_shape : (h, w) for one kernel, (c, h, w) for a bank of them
-    stride, padding
-        As in `conv2d`.
-
-    Returns
-    -------
-    C : (o oh ow, c h w) scipy.sparse.csr_array
-        vec is row-major, channels first. Each tap that reads the image is stored, zeros among the weights
-        included; the padding is not. Half precision becomes float32.
-
-    Raises
-    ------
-    ValueError
-        If a shape or a size does not fit.
-    """
-    _, (weight,) = as_floats(weight=to_numpy(weight))
-    weight = weight.astype(np.result_type(weight, np.float32), copy=False)  # SciPy has no half precision
-    c, h, w = _matrix_input(weight, input_shape)
-    bank = weight if weight.ndim == 4 else weight[None, None]
-    bind_shapes({"c": c}, weight=("o c kh kw", bank))
-
-    ys, xs = input_positions((h, w), bank.shape[2:], stride=stride, padding=padding)
-    oh, ow = len(ys), len(xs)
-    # all these run over the axes o, i, j (the output cell), c, a, b (the tap), and broadcast
-    o, i, j, channel, a, b = np.ogrid[tuple(slice(n) for n in (len(bank), oh, ow, *bank.shape[1:]))]
-    y, x = ys[i, a], xs[j, b]
-    row = (o * oh + i) * ow + j
-    column = (channel * h + y) * w + x
-    inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
-
-    value, row, column, inside = np.broadcast_arrays(bank[:, None, None], row, column, inside)
-    entries = (value[inside], (row[inside], column[inside]))
-    return sparse.coo_array(entries, shape=(len(bank) * oh * ow, c * h * w)).tocsr()
-
-
 def parameter_count(c_in, c_out, kernel, *, groups=1, bias=True):
-    """Count the numbers that a convolution learns: c_out (c_in / groups) kh kw, and c_out more for the bias.
+    """Count the numbers that a convolution learns.
+
+    c_out (c_in / groups) kh kw, and c_out more for the bias
 
     Parameters
     ----------
@@ -265,7 +246,8 @@ def multiply_adds(c_in, c_out, kernel, output_shape, *, groups=1):
     Returns
     -------
     count : int
-        The bias is not counted; taps that read padding are, as no implementation leaves them out.
+        The bias is not counted; taps that read padding are, as no implementation leaves
+        them out.
 
     Raises
     ------
@@ -274,15 +256,3 @@ def multiply_adds(c_in, c_out, kernel, output_shape, *, groups=1):
     """
     oh, ow = pair(output_shape, "output_shape", minimum=1)
     return oh * ow * parameter_count(c_in, c_out, kernel, groups=groups, bias=False)
-
-
-def _matrix_input(weight, input_shape):
-    """Read `input_shape` as (c, h, w)."""
-    axes = {2: "(h, w)", 4: "(c, h, w)"}.get(weight.ndim)
-    if axes is None:
-        raise ValueError(f"weight has shape {weight.shape}, but must be (kh, kw) or (o, c, kh, kw)")
-    found = tuple(input_shape) if np.ndim(input_shape) == 1 else ()
-    if len(found) != axes.count(",") + 1:
-        raise ValueError(f"input_shape is {input_shape!r}, but a weight of shape {weight.shape} needs {axes}")
-    sizes = tuple(whole(size, "input_shape") for size in found)
-    return sizes if len(sizes) == 3 else (1, *sizes)

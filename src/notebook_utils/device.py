@@ -1,4 +1,4 @@
-"""Where the numbers live: devices, conversions between NumPy and torch, seeds and timings."""
+"""Where the numbers live: devices, conversions of arrays, seeds and timings."""
 
 import os
 import platform
@@ -15,10 +15,10 @@ OVERRIDE = "NOTEBOOK_UTILS_DEVICE"
 
 
 def best_device():
-    """Name the device to compute on: CUDA where there is one, then Apple's MPS, then the CPU.
+    """Name the device to compute on: CUDA where there is one, else MPS, else the CPU.
 
-    The environment variable ``NOTEBOOK_UTILS_DEVICE`` (``cpu``, ``cuda``, ``cuda:1``, ``mps``) overrides the
-    choice.
+    The environment variable ``NOTEBOOK_UTILS_DEVICE`` (``cpu``, ``cuda``, ``cuda:1``,
+    ``mps``) overrides the choice.
 
     Returns
     -------
@@ -36,7 +36,9 @@ def best_device():
     if not wanted:
         return torch.device(available[0])
     if wanted not in available:
-        raise ValueError(f"{OVERRIDE} is {wanted!r}, but this machine has {', '.join(available)}")
+        raise ValueError(
+            f"{OVERRIDE} is {wanted!r}, but this machine has {', '.join(available)}"
+        )
     return torch.device(wanted)
 
 
@@ -56,9 +58,9 @@ def to_device(x, device=None):
     Parameters
     ----------
     x : array, tensor, number, or a list, tuple or dict of them, nested at will
-        Lists and tuples of numbers alone are read as one array; those that hold arrays, tensors or dicts stay
-        what they are, and their members are converted. Types stay, but for float64 on MPS, which has none: it
-        becomes float32.
+        Lists and tuples of numbers alone are read as one array; those that hold arrays,
+        tensors or dicts stay what they are, and their members are converted. Types
+        stay, but for float64 on MPS, which has none: it becomes float32.
     device : torch.device or str, optional
         `best_device()` unless given.
 
@@ -77,8 +79,11 @@ def to_device(x, device=None):
     device = best_device() if device is None else torch.device(device)
 
     def convert(leaf):
-        # torch refuses negative strides, and warns of arrays that are not to be written to: hence a copy
-        tensor = leaf if is_torch(leaf) else torch.from_numpy(np.array(_numbers(leaf), order="C"))
+        if is_torch(leaf):
+            tensor = leaf
+        else:
+            # a copy: torch refuses negative strides, and warns of read-only arrays
+            tensor = torch.from_numpy(np.array(_numbers(leaf), order="C"))
         if device.type == "mps" and tensor.dtype == torch.float64:
             tensor = tensor.to(torch.float32)
         return tensor.to(device)
@@ -92,7 +97,8 @@ def to_numpy(x):
     Parameters
     ----------
     x : array, tensor, number, or a list, tuple or dict of them, nested at will
-        Read as by `to_device`. Types stay, but for bfloat16, which NumPy does not have: it becomes float32.
+        Read as by `to_device`. Types stay, but for bfloat16, which NumPy does not have:
+        it becomes float32.
 
     Returns
     -------
@@ -109,7 +115,9 @@ def to_numpy(x):
         if not is_torch(leaf):
             return _numbers(leaf)
         leaf = leaf.detach().cpu().resolve_conj().resolve_neg()
-        return (leaf.float() if str(leaf.dtype) == "torch.bfloat16" else leaf).numpy()
+        if str(leaf.dtype) == "torch.bfloat16":
+            leaf = leaf.float()
+        return leaf.numpy()
 
     return _map_arrays(convert, x)
 
@@ -117,7 +125,9 @@ def to_numpy(x):
 def _numbers(x):
     array = np.asarray(x)
     if array.dtype.kind not in "biufc":
-        raise ValueError(f"an array of {array.dtype} was found, but only numbers can be converted")
+        raise ValueError(
+            f"an array of {array.dtype} was found, but only numbers can be converted"
+        )
     return array
 
 
@@ -138,7 +148,7 @@ def _holds_arrays(x):
 
 
 def seed_everything(seed):
-    """Seed the random numbers of Python, of NumPy's legacy functions and of torch on every device.
+    """Seed the random numbers of Python, of NumPy's legacy functions and of torch.
 
     Parameters
     ----------
@@ -162,7 +172,7 @@ def seed_everything(seed):
         raise ValueError(f"seed is {seed}, but must be less than 2**32 = {2**32}")
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - third-party code still draws from it
-    torch.manual_seed(seed)  # CUDA and MPS included
+    torch.manual_seed(seed)  # every device included
     return np.random.default_rng(seed)
 
 
@@ -172,7 +182,8 @@ def describe():
     Returns
     -------
     line : str
-        For instance ``Python 3.11.9, NumPy 2.4.6, PyTorch 2.13.0, cpu (x86_64, 2 threads)``.
+        For instance
+        ``Python 3.11.9, NumPy 2.4.6, PyTorch 2.13.0, cpu (x86_64, 2 threads)``.
     """
     import torch
 
@@ -183,12 +194,13 @@ def describe():
         detail = f"Apple {platform.machine()}"
     else:
         detail = f"{platform.machine()}, {torch.get_num_threads()} threads"
-    versions = f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}"
-    return f"{versions}, {device} ({detail})"
+    python = f"Python {platform.python_version()}"
+    libraries = f"NumPy {np.__version__}, PyTorch {torch.__version__}"
+    return f"{python}, {libraries}, {device} ({detail})"
 
 
 class Timed(NamedTuple):
-    """What `timed` answers: the function's result, and the seconds of its fastest call."""
+    """What `timed` answers: the function's result, and its fastest call's seconds."""
 
     result: Any
     seconds: float
@@ -197,7 +209,8 @@ class Timed(NamedTuple):
 def timed(function, *args, repeat=1, **kwargs):
     """Time a call, waiting for the accelerator before and after.
 
-    Kernels are launched asynchronously: without the waiting, one would time their launch, or another's work.
+    Kernels are launched asynchronously: without the waiting, one would time their
+    launch, or another's work.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Checks that a notebook prints: a reader's attempt against the solution, our results against a library's."""
+"""Checks that a notebook prints: of a reader's attempt, or of ours with a library."""
 
 import copy
 import math
@@ -14,23 +14,26 @@ WIDTH = 80
 
 
 def check(attempt, reference, inputs, *, tolerance=1e-9):
-    """Compare an attempt with the reference on every input, and print in one line how it went.
+    """Compare an attempt with the reference on every input, and print how it went.
 
-    The line is ``not attempted yet``, ``correct (7 inputs)``, or ``not yet:`` and the first input that fails,
-    such as ``not yet: on input (7, 3) expected 5, got 4 (off by 1)``.
+    The line is ``not attempted yet``, ``correct (7 inputs)``, or ``not yet:`` and the
+    first input that fails, such as
+    ``not yet: on input (7, 3) expected 5, got 4 (off by 1)``.
 
     Parameters
     ----------
     attempt : callable
-        The reader's function. One that returns None or ``...`` or raises NotImplementedError on every input,
-        or is ``...`` itself, has not been attempted.
+        The reader's function. One that returns None or ``...`` or raises
+        NotImplementedError on every input, or is ``...`` itself, has not been
+        attempted.
     reference : callable
         The solution. Where it raises ValueError, the attempt must too.
     inputs : iterable
-        A tuple is the positional arguments of one call, a dict its keyword arguments, and anything else its
-        only argument. Each call gets copies of its own.
+        A tuple is the positional arguments of one call, a dict its keyword arguments,
+        and anything else its only argument. Each call gets copies of its own.
     tolerance : float
-        How far a number may be off, relative to the expected one where that exceeds 1 in magnitude.
+        How far a number may be off, relative to the expected one where that exceeds 1
+        in magnitude.
 
     Raises
     ------
@@ -39,11 +42,14 @@ def check(attempt, reference, inputs, *, tolerance=1e-9):
 
     Notes
     -----
-    Numbers, arrays, tensors, strings, and tuples, lists and dicts of them are compared; NaN equals NaN.
+    Numbers, arrays, tensors, strings, and tuples, lists and dicts of them are compared;
+    NaN equals NaN.
     """
     inputs = list(inputs)
     if not inputs:
-        raise ValueError("inputs is empty, but at least one is needed: nothing would be checked")
+        raise ValueError(
+            "inputs is empty, but at least one is needed: nothing would be checked"
+        )
     outcomes = [_call(attempt, arguments, Exception) for arguments in inputs]
     if all(_is_blank(outcome) for outcome in outcomes):
         print("not attempted yet")
@@ -53,7 +59,8 @@ def check(attempt, reference, inputs, *, tolerance=1e-9):
         if fault:
             print(f"not yet: on input {_show(arguments)} {fault}")
             return
-    print(f"correct ({len(inputs)} input{'s' if len(inputs) > 1 else ''})")
+    plural = "s" if len(inputs) > 1 else ""
+    print(f"correct ({len(inputs)} input{plural})")
 
 
 def agree(name, ours, theirs, *, tolerance=1e-9):
@@ -75,7 +82,8 @@ def agree(name, ours, theirs, *, tolerance=1e-9):
     fault = _difference(theirs, ours, tolerance)
     if fault:
         raise ValueError(f"{name}: {fault}")
-    print(f"{name}: difference ≤ {tolerance:.0e}".replace("e-0", "e-"))
+    limit = f"{tolerance:g}".replace("e-0", "e-")
+    print(f"{name}: difference ≤ {limit}")
 
 
 class _Outcome(NamedTuple):
@@ -92,7 +100,9 @@ def _call(function, arguments, caught):
     try:
         if isinstance(arguments, dict):
             return _Outcome(function(**arguments))
-        return _Outcome(function(*arguments) if isinstance(arguments, tuple) else function(arguments))
+        if isinstance(arguments, tuple):
+            return _Outcome(function(*arguments))
+        return _Outcome(function(arguments))
     except caught as error:
         return _Outcome(error=error)
 
@@ -100,12 +110,14 @@ def _call(function, arguments, caught):
 def _is_blank(outcome):
     if outcome.error is not None:
         return isinstance(outcome.error, NotImplementedError)
-    values = outcome.value if isinstance(outcome.value, tuple) and outcome.value else (outcome.value,)
-    return all(value is None or value is Ellipsis or value is NotImplemented for value in values)
+    value = outcome.value
+    values = value if isinstance(value, tuple) and value else (value,)
+    # `in` would compare arrays; what counts is identity
+    return all(each is None or each is ... or each is NotImplemented for each in values)
 
 
 def _fault(expected, got, tolerance):
-    """Say how an outcome differs from the one expected; an empty string where it does not."""
+    """Say how an outcome differs from the one expected; "" where it does not."""
     if expected.error is not None:
         if isinstance(got.error, ValueError):
             return ""
@@ -121,7 +133,7 @@ def _raised(error):
 
 
 def _difference(expected, got, tolerance):
-    """Say how a value differs from the one expected; an empty string where it does not."""
+    """Say how a value differs from the one expected; "" where it does not."""
     expected, got = _plain(expected), _plain(got)
     differs = f"expected {_show(expected)}, got {_show(got)}"
     if isinstance(expected, dict):
@@ -140,9 +152,8 @@ def _difference(expected, got, tolerance):
         scalar = wanted.ndim == 0 or found.ndim == 0
         return differs if scalar else f"shape {found.shape} instead of {wanted.shape}"
     off = _distances(wanted, found)
-    if off.size == 0 or np.all(
-        off <= tolerance * np.maximum(1, np.abs(np.nan_to_num(wanted, posinf=1, neginf=-1)))
-    ):
+    magnitude = np.abs(np.nan_to_num(wanted, posinf=1, neginf=-1))
+    if np.all(off <= tolerance * np.maximum(1, magnitude)):
         return ""
     if off.ndim == 0:
         return f"{differs} (off by {float(off):.6g})" if math.isfinite(off) else differs
@@ -162,7 +173,10 @@ def _first_difference(expected, got, keys, tolerance):
 
 
 def _distances(wanted, found):
-    """Absolute differences; infinite where only one is NaN, or an infinity meets anything but itself."""
+    """Absolute differences.
+
+    Infinite where only one is NaN, or where an infinity meets anything but itself.
+    """
     kind = complex if "c" in wanted.dtype.kind + found.dtype.kind else float
     wanted, found = wanted.astype(kind), found.astype(kind)
     same = (wanted == found) | (np.isnan(wanted) & np.isnan(found))
@@ -199,9 +213,9 @@ class _Brief(reprlib.Repr):
     def repr1(self, x, level):
         if is_torch(x) or isinstance(x, np.ndarray):
             array = to_numpy(x)
-            return (
-                super().repr1(array.tolist(), level) if array.size <= 9 else f"array of shape {array.shape}"
-            )
+            if array.size > 9:
+                return f"array of shape {array.shape}"
+            return super().repr1(array.tolist(), level)
         if isinstance(x, np.generic):
             x = x.item()
         if isinstance(x, float):

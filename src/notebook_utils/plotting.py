@@ -1,17 +1,15 @@
-"""Pictures of the book: one palette, one style, SVG that follows the page's light and dark.
+"""Pictures of the book: one palette, one style, and what the pages draw with them.
 
-A picture is an ordinary matplotlib figure in the colours of `PALETTE`. `to_svg` writes each of them as
-``var(--nu-blue, #2f6fb2)``: the value after the comma stands wherever nothing else is known (Jupyter, Colab,
-print), and the rendered page sets the variable for its light and dark theme.
+A picture is an ordinary matplotlib figure in the colours named here. `to_svg` writes
+each of them as ``var(--nu-blue, #2468a8)``: the value after the comma stands wherever
+nothing else is known (Jupyter, Colab, print), and the rendered page sets the variable
+for its light and dark theme.
 """
 
 import ast
-import html
+import functools
 import inspect
-import io
-import re
 import textwrap
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib import rc_context
@@ -22,36 +20,23 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
+from notebook_utils import _svg
+from notebook_utils._svg import PALETTE
 
-class Colour(NamedTuple):
-    """One colour of the palette on a light and on a dark page."""
-
-    light: str
-    dark: str
-
-
-PALETTE = {
-    "ink": Colour("#1e2530", "#e8eaed"),
-    "paper": Colour("#fefefe", "#121212"),
-    "muted": Colour("#667080", "#a3acb9"),
-    "line": Colour("#b9c0ca", "#4a525e"),
-    "faint": Colour("#f0f2f5", "#23282f"),
-    "blue": Colour("#2468a8", "#74b3f0"),
-    "sky": Colour("#cde1f5", "#1d4468"),
-    "orange": Colour("#d2691e", "#ffa657"),
-    "peach": Colour("#fbdcbf", "#61391a"),
-    "green": Colour("#1f8a5b", "#5fd39a"),
-    "mint": Colour("#c9ecd9", "#1b4d36"),
-    "red": Colour("#c4314b", "#ff7d90"),
-    "rose": Colour("#f8d3da", "#5e2430"),
-}
-
-INK, PAPER, MUTED, LINE, FAINT = (PALETTE[name].light for name in ("ink", "paper", "muted", "line", "faint"))
-BLUE, SKY, ORANGE, PEACH = (PALETTE[name].light for name in ("blue", "sky", "orange", "peach"))
-GREEN, MINT, RED, ROSE = (PALETTE[name].light for name in ("green", "mint", "red", "rose"))
+INK, PAPER, MUTED, LINE, FAINT = (
+    PALETTE[name].light for name in ("ink", "paper", "muted", "line", "faint")
+)
+BLUE, SKY, ORANGE, PEACH = (
+    PALETTE[name].light for name in ("blue", "sky", "orange", "peach")
+)
+GREEN, MINT, RED, ROSE = (
+    PALETTE[name].light for name in ("green", "mint", "red", "rose")
+)
 
 # For signed values: zero is grey on either page, so a heat map needs no second version.
-DIVERGING = LinearSegmentedColormap.from_list("notebook_utils_diverging", [ORANGE, "#f4f4f2", BLUE])
+DIVERGING = LinearSegmentedColormap.from_list(
+    "notebook_utils_diverging", [ORANGE, "#f4f4f2", BLUE]
+)
 
 STYLE = {
     "figure.facecolor": PAPER,
@@ -65,7 +50,7 @@ STYLE = {
     "axes.labelsize": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": "cycler('color', {})".format([BLUE, ORANGE, GREEN, RED, MUTED]),
+    "axes.prop_cycle": f"cycler('color', {[BLUE, ORANGE, GREEN, RED, MUTED]})",
     "axes.grid": False,
     "grid.color": LINE,
     "xtick.color": MUTED,
@@ -77,11 +62,11 @@ STYLE = {
     "lines.linewidth": 2.0,
     "font.family": "DejaVu Sans",
     "font.size": 10,
-    "svg.fonttype": "none",  # text stays text: small, searchable, in the page's own font
+    "svg.fonttype": "none",  # text stays text, in the page's own font
     "svg.hashsalt": "notebook_utils",  # equal pictures are equal files
 }
 
-_COLOUR_NAMES = {colour.light: name for name, colour in PALETTE.items()}
+to_svg = functools.partial(_svg.to_svg, style=STYLE)
 
 
 def subplots(rows=1, columns=1, *, width=7.2, height=3.0, **options):
@@ -129,93 +114,18 @@ def show(figure, *, caption, alt, name=None):
 
     if not caption.strip() or not alt.strip():
         raise ValueError("a figure needs a caption and an alternative text (alt)")
-    picture = {"image/svg+xml": to_svg(figure, alt=alt, name=name), "text/plain": f"Picture: {alt}"}
+    picture = {
+        "image/svg+xml": to_svg(figure, alt=alt, name=name),
+        "text/plain": f"Picture: {alt}",
+    }
     display(picture, raw=True)
     _show_markdown(caption, caption)
 
 
-def to_svg(figure, *, alt="", name=None, view=None):
-    """Write a figure as a compact SVG whose palette colours are CSS variables.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    alt : str
-        Stored as the drawing's accessible label.
-    name : str, optional
-        Stored as ``data-name``.
-    view : tuple of float, optional
-        The part to show: left, top, width and height as shares of the figure; all of it by default.
-
-    Returns
-    -------
-    str
-        One ``<svg>`` element that scales to the width it is given, at most its own.
-    """
-    with rc_context(STYLE), io.StringIO() as stream:
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-        text = stream.getvalue()
-    width, height = figure.get_size_inches() * 72
-    box = view_box(figure.get_size_inches(), view)
-    label = f' role="img" aria-label="{html.escape(alt)}"' if alt else ""
-    target = f' data-name="{html.escape(name)}"' if name else ""
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" class="nu-picture"'
-        f' viewBox="{box}" width="{width * 4 / 3:.0f}" height="{height * 4 / 3:.0f}"'
-        f"{label}{target}>{_compact(text)}</svg>"
-    )
-
-
-def view_box(size, view=None):
-    """Return the viewBox of an SVG for a figure of this size in inches and a view as in `to_svg`."""
-    left, top, width, height = view or (0, 0, 1, 1)
-    across, down = (72 * side for side in size)
-    return f"{left * across:.1f} {top * down:.1f} {width * across:.1f} {height * down:.1f}"
-
-
-def _compact(text):
-    """Return what is inside matplotlib's <svg>: no metadata, short numbers, only ids in use, palette colours as variables."""
-    text = text[text.index("<svg") :]
-    text = text[text.index(">") + 1 : text.rindex("</svg>")]
-    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r"(<style[^>]*>)\*\{stroke-linejoin: round; stroke-linecap: butt\}(</style>)", "", text)
-    text = re.sub(r"<defs>\s*</defs>", "", text)
-    used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", text))
-    text = re.sub(r' id="([^"]+)"', lambda m: m.group(0) if m.group(1) in used else _marker(m.group(1)), text)
-
-    def shorten(tag):
-        tag = re.sub(
-            r"-?\d+\.\d{2,}", lambda m: f"{float(m.group(0)):.1f}".removesuffix(".0"), tag.group(0)
-        )
-        tag = re.sub(r"\s*\n\s*", " ", tag)
-        return re.sub(r"#[0-9a-f]{6}", _variable, tag)
-
-    text = re.sub(r"<[^>]+>", shorten, text)
-    text = re.sub(r'(font[^;"]*?) \'DejaVu Sans\'', r"\1 var(--nu-font, 'DejaVu Sans', sans-serif)", text)
-    return re.sub(r">\s+<", "><", text).strip()
-
-
-def _marker(gid):
-    """Turn an artist's gid `set:step=3` into the attribute by which a page's explorer knows what a click sets."""
-    return f' data-set="{gid[4:]}"' if gid.startswith("set:") else ""
-
-
-def _variable(match):
-    name = _COLOUR_NAMES.get(match.group(0))
-    return f"var(--nu-{name}, {match.group(0)})" if name else match.group(0)
-
-
-def theme_css():
-    """Return the style sheet that sets the palette's variables for a light and for a dark page."""
-    rules = {
-        theme: "".join(f"--nu-{name}:{getattr(colour, theme)};" for name, colour in PALETTE.items())
-        for theme in Colour._fields
-    }
-    return f":root{{{rules['light']}}}\nhtml[data-theme=dark]{{{rules['dark']}}}\n"
-
-
 class Board:
-    """A plane to draw on in units of cells: row 0 at the top, no ticks, no frame, and far quicker to make than axes.
+    """A plane to draw on, in units of cells with row 0 at the top.
+
+    It has no ticks and no frame, and is far quicker to make than axes.
 
     Parameters
     ----------
@@ -228,7 +138,9 @@ class Board:
         across, down = figure.get_size_inches()
         scale = min(across / width, down / height)
         self.figure = figure
-        self.transform = Affine2D().scale(scale, -scale).translate(0, down) + figure.dpi_scale_trans
+        self.transform = (
+            Affine2D().scale(scale, -scale).translate(0, down) + figure.dpi_scale_trans
+        )
 
     def add_artist(self, artist):
         """Add an artist whose coordinates are cells, as `Axes.add_artist` does."""
@@ -248,8 +160,8 @@ def draw_cells(ax, cells, *, size=1.0, face="none", edge=LINE, gid=None, **style
         Side of the drawn square, centred in its cell.
     face, edge : colour
     gid : callable, optional
-        Takes the cell's position in `cells`; ``"set:step=3"`` makes an explorer's page set the control `step` to 3 when
-        the cell is clicked.
+        Takes the cell's position in `cells`; ``"set:step=3"`` makes an explorer's page
+        set the control `step` to 3 when the cell is clicked.
     **style
         Passed on to `matplotlib.patches.PathPatch`.
     """
@@ -269,27 +181,42 @@ def draw_crosses(ax, cells, *, size=0.4, colour=MUTED, linewidth=0.9):
     low, high = (1 - size) / 2, (1 + size) / 2
     strokes = np.array([(low, low), (high, high), (low, high), (high, low)])
     codes = [Path.MOVETO, Path.LINETO] * 2
-    _draw_rows(ax, cells, strokes, codes, facecolor="none", edgecolor=colour, linewidth=linewidth)
+    _draw_rows(
+        ax,
+        cells,
+        strokes,
+        codes,
+        facecolor="none",
+        edgecolor=colour,
+        linewidth=linewidth,
+    )
 
 
 def _draw_rows(ax, cells, shape, codes, **style):
-    """Draw a shape in each cell, one element for each row: few elements, and frames share the rows that look the same."""
+    """Draw a shape in each cell, as one element for each row.
+
+    That keeps elements few, and frames of an explorer share the rows that look alike.
+    """
     rows = {}
     for row, column in cells:
         rows.setdefault(row, []).append((column, row))
     for row in rows.values():
         vertices = (np.array(row)[:, None] + shape).reshape(-1, 2)
-        ax.add_artist(PathPatch(Path(vertices, codes * len(row)), clip_on=False, **style))
+        ax.add_artist(
+            PathPatch(Path(vertices, codes * len(row)), clip_on=False, **style)
+        )
 
 
 def draw_line(ax, xs, ys, **style):
-    """Draw a line through points, on axes or on a `Board`; style as in `matplotlib.lines.Line2D`."""
+    """Draw a line through points on axes or a `Board`; style as for `Line2D`."""
     ax.add_artist(Line2D(xs, ys, clip_on=False, **style))
 
 
 def grid_axes(ax, rows, columns, *, margin=0.1):
-    """Prepare axes for `draw_cells`: square cells, row 0 at the top, nothing else drawn."""
-    ax.set(xlim=(-margin, columns + margin), ylim=(rows + margin, -margin), aspect="equal")
+    """Prepare axes for `draw_cells`: square cells, row 0 at the top, no frame."""
+    ax.set(
+        xlim=(-margin, columns + margin), ylim=(rows + margin, -margin), aspect="equal"
+    )
     ax.axis("off")
 
 
@@ -325,8 +252,12 @@ def show_table(header, rows):
     """
     wrong = [row for row in rows if len(row) != len(header)]
     if wrong:
-        raise ValueError(f"row {wrong[0]} has {len(wrong[0])} entries, the header has {len(header)}")
-    lines = [" | ".join(map(str, row)) for row in (header, ["---"] * len(header), *rows)]
+        raise ValueError(
+            f"row {wrong[0]} has {len(wrong[0])} entries, the header has {len(header)}"
+        )
+    lines = [
+        " | ".join(map(str, row)) for row in (header, ["---"] * len(header), *rows)
+    ]
     _show_markdown("\n".join(f"| {line} |" for line in lines), "\n".join(lines))
 
 

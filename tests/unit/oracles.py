@@ -1,4 +1,4 @@
-"""Slow, obvious or independent twins of the package's functions, and the inputs to compare them on."""
+"""Slow, obvious or independent twins of the package's functions, and their inputs."""
 
 import itertools
 import math
@@ -10,11 +10,15 @@ import torch.nn.functional as F
 from hypothesis import strategies as st
 
 KINDS = ("numpy", "torch")
+PADDINGS = ("int", "pair", "sides", "valid", "same", "full")
 OPTIONS = ("stride", "padding", "dilation", "groups")
 
 
 class Case(NamedTuple):
-    """Arguments of a convolution; `sides` is the padding in cells, ((top, bottom), (left, right))."""
+    """Arguments of a convolution.
+
+    `sides` is the padding in cells, ((top, bottom), (left, right)).
+    """
 
     kind: str
     dtype: str
@@ -54,7 +58,12 @@ class Case(NamedTuple):
     def arrays(self, *shapes, integers=False):
         """Draw arrays of the case's type from its seed, as NumPy."""
         rng = np.random.default_rng(self.seed)
-        draw = (lambda shape: rng.integers(-2, 3, shape)) if integers else rng.standard_normal
+
+        def draw(shape):
+            if integers:
+                return rng.integers(-2, 3, shape)
+            return rng.standard_normal(shape)
+
         return [draw(shape).astype(self.dtype) for shape in shapes]
 
 
@@ -68,8 +77,8 @@ def int_or_pair(low, high):
 
 
 @st.composite
-def convolutions(draw, paddings=("int", "pair", "sides", "valid", "same", "full"), kinds=KINDS, empty=True):
-    """Draw valid arguments of conv2d: the input is made as large as the kernel needs, and a little larger."""
+def convolutions(draw, paddings=PADDINGS, kinds=KINDS, empty=True):
+    """Draw valid arguments of conv2d: inputs at least as large as the kernel needs."""
     groups = draw(st.sampled_from((1, 1, 2, 3)))
     kernel = as_pair(draw(int_or_pair(1, 3)))
     stride = draw(int_or_pair(1, 3))
@@ -82,8 +91,13 @@ def convolutions(draw, paddings=("int", "pair", "sides", "valid", "same", "full"
         "sides": st.tuples(st.tuples(few, few), st.tuples(few, few)),
     }.get(form, st.just(form))
     padding = draw(padding)
-    effective = [d * (k - 1) + 1 for k, d in zip(kernel, as_pair(dilation), strict=True)]
-    size = tuple(draw(st.integers(smallest(e, padding, axis), 7)) for axis, e in enumerate(effective))
+    effective = [
+        d * (k - 1) + 1 for k, d in zip(kernel, as_pair(dilation), strict=True)
+    ]
+    size = tuple(
+        draw(st.integers(smallest(e, padding, axis), 7))
+        for axis, e in enumerate(effective)
+    )
     return Case(
         kind=draw(st.sampled_from(kinds)),
         dtype=draw(st.sampled_from(("float32", "float64"))),
@@ -103,12 +117,18 @@ def convolutions(draw, paddings=("int", "pair", "sides", "valid", "same", "full"
 
 @st.composite
 def poolings(draw, empty=True):
-    """Draw valid arguments of a pool: at most half the kernel is padding; stride None for side by side."""
+    """Draw valid arguments of a pool: at most half the kernel is padding.
+
+    A stride of None, as left out, puts the windows side by side.
+    """
     kernel = draw(int_or_pair(1, 4))
     taps = as_pair(kernel)
     each = st.tuples(*(st.integers(0, k // 2) for k in taps))
     padding = draw(st.one_of(each, st.integers(0, min(taps) // 2)))
-    size = tuple(draw(st.integers(max(1, k - 2 * p), 7)) for k, p in zip(taps, as_pair(padding), strict=True))
+    size = tuple(
+        draw(st.integers(max(1, k - 2 * p), 7))
+        for k, p in zip(taps, as_pair(padding), strict=True)
+    )
     return Case(
         kind=draw(st.sampled_from(KINDS)),
         dtype=draw(st.sampled_from(("float32", "float64"))),
@@ -137,7 +157,7 @@ def smallest(effective, padding, axis):
 
 
 def sides(padding, size, kernel, stride, dilation):
-    """Return the padding in cells; "same" by the formula in TensorFlow's documentation."""
+    """Return the padding in cells; "same" by TensorFlow's documented formula."""
     answer = []
     for axis in range(2):
         effective = dilation[axis] * (kernel[axis] - 1) + 1
@@ -163,11 +183,12 @@ def padded(x, around):
 def torch_conv2d(case, x, weight, bias=None):
     """Convolve with torch, padding made explicit beforehand."""
     stride, dilation = as_pair(case.stride), as_pair(case.dilation)
-    return F.conv2d(padded(x, case.sides), weight, bias, stride, 0, dilation, case.groups)
+    x = padded(x, case.sides)
+    return F.conv2d(x, weight, bias, stride, 0, dilation, case.groups)
 
 
 def naive_conv2d(case, x, weight, bias):
-    """Convolve with seven loops: image, output channel, row, column, input channel, tap's row and column."""
+    """Convolve with seven loops: image, out, row, column; in, tap's row and column."""
     (top, bottom), (left, right) = case.sides
     x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
     n, _, h, w = x.shape
@@ -179,19 +200,21 @@ def naive_conv2d(case, x, weight, bias):
         first = out // (o // case.groups) * depth
         total = bias[out]
         for c, a, b in itertools.product(range(depth), range(kh), range(kw)):
-            total += weight[out, c, a, b] * x[image, first + c, sh * i + dh * a, sw * j + dw * b]
+            cell = x[image, first + c, sh * i + dh * a, sw * j + dw * b]
+            total += weight[out, c, a, b] * cell
         y[image, out, i, j] = total
     return y
 
 
 def numerical_gradient(function, x, grad_output, step=1e-5):
-    """Differentiate sum(grad_output * function(x)) with centred differences, in float64."""
+    """Differentiate sum(grad_output * function(x)) with centred differences."""
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         ahead, behind = x.copy(), x.copy()
         ahead[index] += step
         behind[index] -= step
-        gradient[index] = np.sum(grad_output * (function(ahead) - function(behind))) / (2 * step)
+        difference = function(ahead) - function(behind)
+        gradient[index] = np.sum(grad_output * difference) / (2 * step)
     return gradient
 
 
@@ -203,7 +226,10 @@ def relative_error(a, b):
 
 
 def in_kind(array, kind):
-    """Turn a NumPy array into the kind asked for; a NumPy array is made read-only, to catch writing to it."""
+    """Turn a NumPy array into the kind asked for.
+
+    A NumPy array is made read-only, to catch writing to it.
+    """
     if kind == "numpy":
         array = array.copy()
         array.flags.writeable = False
@@ -232,7 +258,7 @@ def assert_matches(answer, oracle, case):
 
 
 def assert_spread(seen, function, options, *, examples=500, at_least=50):
-    """Assert that there were enough examples, and enough of them with each option not as by default."""
+    """Assert enough examples, and enough of them with each option not as by default."""
     counts = {option: seen[function, option] for option in options}
     assert seen[function, "examples"] >= examples
     assert min(counts.values()) >= at_least, counts
@@ -240,8 +266,8 @@ def assert_spread(seen, function, options, *, examples=500, at_least=50):
 
 def window_count(size, kernel, stride, around, dilation):
     """Count windows by sliding one."""
-    reach = dilation * (kernel - 1)
-    return sum(1 for start in range(0, size + sum(around), stride) if start + reach < size + sum(around))
+    reach, end = dilation * (kernel - 1), size + sum(around)
+    return sum(1 for start in range(0, end, stride) if start + reach < end)
 
 
 EVERYWHERE = ("non-square", "empty batch", "torch", "numpy", "float32", "float64")

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from notebook_utils.arrays import as_floats, bind_shapes, is_sequence, is_torch, pair, whole
+from notebook_utils.arrays import (
+    as_floats,
+    bind_shapes,
+    is_sequence,
+    is_torch,
+    pair,
+    whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,12 +68,16 @@ def test_types_are_widened_to_one():
     assert x.dtype == y.dtype == np.float64
     _, (x, y) = as_floats(x=torch.ones(2), y=torch.ones((), dtype=torch.float64))
     assert x.dtype == y.dtype == torch.float64
-    _, (x, y) = as_floats(x=torch.ones(2, dtype=torch.float16), y=torch.ones(2, dtype=torch.bfloat16))
+    _, (x, y) = as_floats(
+        x=torch.ones(2, dtype=torch.float16), y=torch.ones(2, dtype=torch.bfloat16)
+    )
     assert x.dtype == y.dtype == torch.float32
 
 
 def test_lists_follow_a_tensor():
-    _, (_, y, z) = as_floats(x=torch.ones(2, dtype=torch.float64), y=[0.1, 2], z=np.float64(3))
+    _, (_, y, z) = as_floats(
+        x=torch.ones(2, dtype=torch.float64), y=[0.1, 2], z=np.float64(3)
+    )
     assert is_torch(y)
     assert is_torch(z)
     assert y.dtype == z.dtype == torch.float64
@@ -92,14 +103,18 @@ def test_the_gradient_of_a_tensor_survives():
     ("arrays", "message"),
     [
         ({"x": np.ones(2) * 1j}, "x holds complex128, but must hold real numbers"),
-        ({"x": torch.ones(2, dtype=torch.complex64)}, "x holds torch.complex64, but must hold real numbers"),
+        (
+            {"x": torch.ones(2, dtype=torch.complex64)},
+            "x holds torch.complex64, but must hold real numbers",
+        ),
         ({"x": "three"}, "x holds <U5, but must hold real numbers"),
         ({"x": [1, None]}, "x holds object, but must hold real numbers"),
         ({"x": [[1, 2], [3]]}, "x cannot be read as an array of numbers"),
         ({"x": torch.ones(2), "y": ["a"]}, "y holds <U1, but must hold real numbers"),
         (
             {"x": torch.ones(2), "weight": np.ones(2)},
-            r"NumPy arrays \(weight\) are mixed with torch tensors \(x\): pass one kind",
+            r"NumPy arrays \(weight\) are mixed with torch tensors \(x\): "
+            "pass one kind",
         ),
         (
             {"x": torch.ones(2), "y": torch.ones(2, device="meta")},
@@ -114,16 +129,19 @@ def test_as_floats_refuses(arrays, message):
 
 def test_bind_shapes_binds():
     x, weight = np.ones((2, 3, 5, 7)), torch.ones(4, 3, 1, 2)
-    sizes = bind_shapes(x=("n c h w", x), weight=("o c kh kw", weight), bias=("o", None))
+    sizes = bind_shapes(
+        x=("n c h w", x), weight=("o c kh kw", weight), bias=("o", None)
+    )
     assert sizes == {"n": 2, "c": 3, "h": 5, "w": 7, "o": 4, "kh": 1, "kw": 2}
-    assert bind_shapes({"n": 2, "k": 9}, x=("n c h w", x)) == {"n": 2, "k": 9, "c": 3, "h": 5, "w": 7}
+    sizes = bind_shapes({"n": 2, "k": 9}, x=("n c h w", x))
+    assert sizes == {"n": 2, "k": 9, "c": 3, "h": 5, "w": 7}
     assert bind_shapes(x=("", 3.0)) == {}
 
 
 def test_bind_shapes_takes_numbers_and_leading_axes():
     assert bind_shapes(boxes=("n 4", np.ones((0, 4)))) == {"n": 0}
-    p = np.ones((2, 3, 5))
-    assert bind_shapes(p=("... k", p), q=("... k k", np.ones((2, 3, 5, 5)))) == {"...": (2, 3), "k": 5}
+    p, q = np.ones((2, 3, 5)), np.ones((2, 3, 5, 5))
+    assert bind_shapes(p=("... k", p), q=("... k k", q)) == {"...": (2, 3), "k": 5}
     assert bind_shapes(p=("... k", np.ones(4))) == {"...": (), "k": 4}
 
 
@@ -133,7 +151,8 @@ def test_bind_shapes_takes_numbers_and_leading_axes():
         (
             {},
             {"x": ("n c", np.ones((2, 3))), "gamma": ("c", np.ones(4))},
-            r"gamma of shape \(4,\) does not fit \(c\): c is 4, but must be 3 as in x of shape \(2, 3\)$",
+            r"gamma of shape \(4,\) does not fit \(c\): "
+            r"c is 4, but must be 3 as in x of shape \(2, 3\)$",
         ),
         (
             {"c": 5},
@@ -146,8 +165,16 @@ def test_bind_shapes_takes_numbers_and_leading_axes():
             r"x of shape \(3,\) does not fit \(n, c\): it has 1 axes, but needs 2",
         ),
         ({}, {"x": ("... n c", np.ones(3))}, "it has 1 axes, but needs at least 2"),
-        ({}, {"boxes": ("n 4", np.ones((2, 5)))}, r"boxes of shape \(2, 5\) .*: an axis is 5, but must be 4"),
-        ({}, {"square": ("k k", np.ones((2, 3)))}, "k is 3, but must be 2 as in square of shape"),
+        (
+            {},
+            {"boxes": ("n 4", np.ones((2, 5)))},
+            r"boxes of shape \(2, 5\) .*: an axis is 5, but must be 4",
+        ),
+        (
+            {},
+            {"square": ("k k", np.ones((2, 3)))},
+            "k is 3, but must be 2 as in square of shape",
+        ),
         (
             {},
             {"p": ("... k", np.ones((2, 3))), "q": ("... k", np.ones((4, 3)))},
@@ -173,17 +200,35 @@ def test_pair_and_whole_read():
     assert not is_sequence("12")
 
 
-@pytest.mark.parametrize("value", [True, 1.0, 1.5, "1", None, 0, np.bool_(True), np.float64(1)])
+@pytest.mark.parametrize(
+    "value", [True, 1.0, 1.5, "1", None, 0, np.bool_(True), np.float64(1)]
+)
 def test_whole_refuses(value):
-    with pytest.raises(ValueError, match=r"groups is .*, but must be an integer of at least 1"):
+    with pytest.raises(
+        ValueError, match=r"groups is .*, but must be an integer of at least 1"
+    ):
         whole(value, "groups", minimum=1)
 
 
 @pytest.mark.parametrize(
-    "value", [True, 1.5, "12", None, 0, (1, 0), (1,), (1, 2, 3), (1, True), np.array([1.0, 2.0]), {1, 2}]
+    "value",
+    [
+        True,
+        1.5,
+        "12",
+        None,
+        0,
+        (1, 0),
+        (1,),
+        (1, 2, 3),
+        (1, True),
+        np.array([1.0, 2.0]),
+        {1, 2},
+    ],
 )
 def test_pair_refuses(value):
     with pytest.raises(
-        ValueError, match=r"stride is .*, but must be an integer of at least 1 or a pair \(h, w\)"
+        ValueError,
+        match=r"stride is .*, but must be an integer of at least 1 or a pair \(h, w\)",
     ):
         pair(value, "stride", minimum=1)

@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from notebook_utils import device
-from notebook_utils.device import best_device, describe, seed_everything, timed, to_device, to_numpy
+from notebook_utils.device import (
+    best_device,
+    describe,
+    seed_everything,
+    timed,
+    to_device,
+    to_numpy,
+)
 
 Batch = namedtuple("Batch", "image label")
 
@@ -46,9 +53,11 @@ def test_the_environment_overrides(monkeypatch):
 def test_an_unusable_override_is_refused(monkeypatch, name):
     pretend(monkeypatch, cuda=2)
     monkeypatch.setenv("NOTEBOOK_UTILS_DEVICE", name)
-    with pytest.raises(
-        ValueError, match=f"NOTEBOOK_UTILS_DEVICE is '{name}', but this machine has cuda, cuda:0, cuda:1, cpu"
-    ):
+    message = (
+        f"NOTEBOOK_UTILS_DEVICE is '{name}', but this machine has "
+        "cuda, cuda:0, cuda:1, cpu"
+    )
+    with pytest.raises(ValueError, match=message):
         best_device()
 
 
@@ -73,7 +82,11 @@ def test_to_device_goes_to_the_best_device(monkeypatch):
 
 
 def test_structures_are_kept():
-    given = {"batch": [np.ones(2), (torch.zeros(3), [1, 2])], "named": Batch(np.ones(1), 3), "list": [1, 2]}
+    given = {
+        "batch": [np.ones(2), (torch.zeros(3), [1, 2])],
+        "named": Batch(np.ones(1), 3),
+        "list": [1, 2],
+    }
     there = to_device(given, "cpu")
     assert isinstance(there["batch"], list)
     assert isinstance(there["batch"][1], tuple)
@@ -113,7 +126,9 @@ def test_to_numpy_leaves_autograd_and_knows_half_types():
 
 @pytest.mark.parametrize("function", [lambda x: to_device(x, "cpu"), to_numpy])
 def test_what_holds_no_numbers_is_refused(function):
-    with pytest.raises(ValueError, match="an array of <U3 was found, but only numbers can be converted"):
+    with pytest.raises(
+        ValueError, match="an array of <U3 was found, but only numbers can be converted"
+    ):
         function({"image": np.ones(2), "name": "cat"})
     with pytest.raises(ValueError, match="an array of object was found"):
         function(None)
@@ -189,7 +204,9 @@ def test_timed_needs_no_torch(monkeypatch):
 
 
 def test_timed_refuses_no_repeats():
-    with pytest.raises(ValueError, match="repeat is 0, but must be an integer of at least 1"):
+    with pytest.raises(
+        ValueError, match="repeat is 0, but must be an integer of at least 1"
+    ):
         timed(lambda: 3, repeat=0)
 
 

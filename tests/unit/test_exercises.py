@@ -1,13 +1,14 @@
-"""What `check` says of an attempt."""
+"""What `check` says of an attempt, and `agree` of two results."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
 
 from notebook_utils.convolution import convolution_matrix
-from notebook_utils.exercises import check
+from notebook_utils.exercises import agree, check
 
 
 def add(a, b):
@@ -27,14 +28,23 @@ def not_implemented(*_):
 
 
 @pytest.mark.parametrize(
-    "attempt", [None, ..., lambda a, b: None, lambda a, b: ..., lambda a, b: (None, ...), not_implemented]
+    "attempt",
+    [
+        None,
+        ...,
+        lambda a, b: None,
+        lambda a, b: ...,
+        lambda a, b: (None, ...),
+        not_implemented,
+    ],
 )
 def test_not_attempted_yet(capsys, attempt):
     assert verdict(capsys, attempt, add, [(1, 2), (3, 4)]) == "not attempted yet"
 
 
 def test_correct(capsys):
-    assert verdict(capsys, lambda a, b: b + a, add, [(1, 2), (3, 4), (0.1, 0.2)]) == "correct (3 inputs)"
+    inputs = [(1, 2), (3, 4), (0.1, 0.2)]
+    assert verdict(capsys, lambda a, b: b + a, add, inputs) == "correct (3 inputs)"
     assert verdict(capsys, abs, math.fabs, [-3]) == "correct (1 input)"
 
 
@@ -42,7 +52,7 @@ def test_inputs_of_all_forms(capsys):
     inputs = [(1, 2), {"a": 3, "b": 4}]
     assert verdict(capsys, add, add, inputs) == "correct (2 inputs)"
     assert verdict(capsys, sum, sum, [[1, 2, 3], np.arange(3)]) == "correct (2 inputs)"
-    assert verdict(capsys, len, len, (text for text in ("a", "bc"))) == "correct (2 inputs)"
+    assert verdict(capsys, len, len, iter(("a", "bc"))) == "correct (2 inputs)"
 
 
 @pytest.mark.parametrize(
@@ -68,12 +78,20 @@ def test_inputs_of_all_forms(capsys):
         ([[1, 2], [3]], 3, "expected [[1, 2], [3]], got 3"),
         ({"mean": 1.0}, {"mean": 2.0}, "item 'mean': expected 1, got 2 (off by 1)"),
         ({"mean": 1.0}, {"var": 1.0}, "expected {'mean': 1}, got {'var': 1}"),
-        (np.zeros((2, 3)), np.array([[0, 0, 0.25], [0, 0.125, 0]]), "largest difference 0.25 at (0, 2)"),
+        (
+            np.zeros((2, 3)),
+            np.array([[0, 0, 0.25], [0, 0.125, 0]]),
+            "largest difference 0.25 at (0, 2)",
+        ),
         (np.zeros(3), [0, 2, 1], "largest difference 2 at 1"),
         (torch.zeros(2, 2), torch.eye(2), "largest difference 1 at (0, 0)"),
         (np.zeros((5, 5)), np.zeros((3, 3)), "shape (3, 3) instead of (5, 5)"),
         (np.array([1.0, math.nan]), np.array([1.0, 2.0]), "expected nan at 1, got 2"),
-        ((np.zeros(2), np.zeros(2)), (np.zeros(2), np.ones(2)), "item 1: largest difference 1 at 0"),
+        (
+            (np.zeros(2), np.zeros(2)),
+            (np.zeros(2), np.ones(2)),
+            "item 1: largest difference 1 at 0",
+        ),
     ],
 )
 def test_first_failure(capsys, expected, got, message):
@@ -103,13 +121,15 @@ def test_first_failure(capsys, expected, got, message):
 )
 def test_equal_enough(capsys, expected, got):
     # the second input keeps an attempt that answers None from passing for none at all
-    found = verdict(capsys, lambda x: got if x else 0, lambda x: expected if x else 0, [1, 0])
-    assert found == "correct (2 inputs)"
+    values = {"attempt": (0, got), "reference": (0, expected)}
+    functions = [answers.__getitem__ for answers in values.values()]
+    assert verdict(capsys, *functions, [1, 0]) == "correct (2 inputs)"
 
 
 def test_tolerance(capsys):
-    assert verdict(capsys, lambda x: x + 0.01, lambda x: x, [1.0], tolerance=0.1) == "correct (1 input)"
-    assert "off by 0.01" in verdict(capsys, lambda x: x + 0.01, lambda x: x, [1.0], tolerance=1e-3)
+    near = (lambda x: x + 0.01, lambda x: x, [1.0])
+    assert verdict(capsys, *near, tolerance=0.1) == "correct (1 input)"
+    assert "off by 0.01" in verdict(capsys, *near, tolerance=1e-3)
 
 
 def test_the_first_failing_input_is_named(capsys):
@@ -130,7 +150,8 @@ def test_exceptions(capsys):
     def wordy(x):
         raise ValueError("two\nlines")
 
-    assert verdict(capsys, wordy, abs, [3]) == "not yet: on input 3 raised ValueError: two lines"
+    found = verdict(capsys, wordy, abs, [3])
+    assert found == "not yet: on input 3 raised ValueError: two lines"
 
 
 def test_a_value_error_is_expected(capsys):
@@ -143,7 +164,9 @@ def test_a_value_error_is_expected(capsys):
     found = verdict(capsys, lambda x: abs(x) ** 0.5, root, [4, -1])
     assert found == "not yet: on input -1 expected a ValueError (x is negative), got 1"
     found = verdict(capsys, lambda x: math.sqrt(x if x > 0 else None), root, [4, -1])
-    assert found.startswith("not yet: on input -1 expected a ValueError (x is negative), raised TypeError: ")
+    assert found.startswith(
+        "not yet: on input -1 expected a ValueError (x is negative), raised TypeError: "
+    )
 
 
 def test_an_error_of_the_reference_is_ours():
@@ -163,11 +186,17 @@ def test_an_attempt_cannot_spoil_the_inputs(capsys):
 
 
 def test_long_inputs_are_cut_short(capsys):
-    found = verdict(capsys, lambda x: 0, lambda x: 1, [np.zeros((30, 40))])
-    assert found == "not yet: on input array of shape (30, 40) expected 1, got 0 (off by 1)"
-    found = verdict(capsys, lambda x, y: 0, lambda x, y: 1, [(np.zeros((30, 40)), torch.eye(2))])
-    assert found.startswith("not yet: on input (array of shape (30, 40), [[1, 0], [0, 1]]) expected")
-    found = verdict(capsys, lambda *x: 0, lambda *x: 1, [tuple("x" * 100 for _ in range(6))])
+    def found_on(arguments):
+        found = verdict(capsys, lambda *_: 0, lambda *_: 1, [arguments])
+        assert found.startswith("not yet: on input ")
+        return found.removeprefix("not yet: on input ")
+
+    large = np.zeros((30, 40))
+    found = found_on(large)
+    assert found == "array of shape (30, 40) expected 1, got 0 (off by 1)"
+    found = found_on((large, torch.eye(2)))
+    assert found.startswith("(array of shape (30, 40), [[1, 0], [0, 1]]) expected")
+    found = found_on(("x" * 100,) * 6)
     assert "…" in found
     assert len(found) < 150
 
@@ -175,3 +204,77 @@ def test_long_inputs_are_cut_short(capsys):
 def test_no_inputs_are_refused():
     with pytest.raises(ValueError, match="inputs is empty"):
         check(abs, abs, [])
+
+
+def grad_tensor(*values):
+    return torch.tensor(values, dtype=torch.float64, requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (1, 1.0),
+        (1 / 3, 1 / 3 + 5e-10),
+        (np.arange(3), [0, 1, 2]),
+        (math.nan, math.nan),
+        (np.ones(2), grad_tensor(1, 1)),
+        (grad_tensor(1, 1), np.ones(2)),
+        (grad_tensor(1, 2), grad_tensor(1, 2) * 1),
+        ((np.ones(2), 3), (torch.ones(2), 3)),
+        ([grad_tensor(1), (2, 3)], (np.ones(1), grad_tensor(2, 3))),
+        ((), ()),
+        (convolution_matrix([[1, 2]], (1, 2)), [[1, 2]]),
+    ],
+)
+def test_agree_prints_one_line(capsys, ours, theirs):
+    assert agree("ours and theirs", ours, theirs) is None
+    assert capsys.readouterr().out == "ours and theirs: difference ≤ 1e-9\n"
+
+
+def test_agree_leaves_tensors_alone():
+    x = grad_tensor(1, 2)
+    agree("x", x, x * 1)
+    assert x.requires_grad
+    assert x.grad is None
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "limit"),
+    [(1e-5, "1e-5"), (1e-12, "1e-12"), (2.5e-6, "2.5e-6"), (0.01, "0.01"), (0, "0")],
+)
+def test_agree_prints_the_tolerance(capsys, tolerance, limit):
+    agree("size-01", 1.0, 1.0 + tolerance / 2, tolerance=tolerance)
+    assert capsys.readouterr().out == f"size-01: difference ≤ {limit}\n"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "message"),
+    [
+        (4, 5, "expected 5, got 4 (off by 1)"),
+        (1.0, 1.0 + 2e-9, "expected 1, got 1 (off by 2e-09)"),
+        (np.zeros(3), [0, 0.5, 0], "largest difference 0.5 at 1"),
+        (np.ones(2), np.array([1, math.nan]), "expected nan at 1, got 1"),
+        (grad_tensor(1, 2), grad_tensor(1, 4), "largest difference 2 at 1"),
+        (np.zeros((3, 3)), np.zeros((5, 5)), "shape (3, 3) instead of (5, 5)"),
+        # these would broadcast
+        (np.zeros((1, 3)), np.zeros(3), "shape (1, 3) instead of (3,)"),
+        (np.zeros(3), 0, "expected 0, got [0, 0, 0]"),
+        ((1, 2), (1, 2, 3), "expected (1, 2, 3), got (1, 2)"),
+        ((np.ones(2), grad_tensor(3)), (np.ones(2), 4), "item 1: expected 4, got [3]"),
+        (
+            (1, (np.ones(2), grad_tensor(3, 3))),
+            (1, (np.ones(2), [3, 4])),
+            "item 1: item 1: largest difference 1 at 1",
+        ),
+    ],
+)
+def test_agree_refuses_a_difference(capsys, ours, theirs, message):
+    with pytest.raises(ValueError, match=f"^ours and theirs: {re.escape(message)}$"):
+        agree("ours and theirs", ours, theirs)
+    assert capsys.readouterr().out == ""
+
+
+def test_agree_takes_a_tolerance():
+    agree("near", 1e6, 1e6 + 1, tolerance=1e-5)
+    with pytest.raises(ValueError, match=r"^near: expected .*\(off by 1\)$"):
+        agree("near", 1e6, 1e6 + 1, tolerance=1e-7)

@@ -13,8 +13,14 @@ PACKAGE = Path(notebook_utils.__file__).parent
 RANKS = {"arrays": 0, "device": 1, "plotting": 3, "exercises": 3, "explorers": 4}
 TOPIC = 2
 HEAVY = {"torch", "matplotlib", "ipywidgets"}
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
-LIGHT = [path.stem for path in MODULES if path.parent == PACKAGE and RANKS.get(path.stem, TOPIC) <= TOPIC]
+MODULES = sorted(
+    path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py"
+)
+LIGHT = [
+    path.stem
+    for path in MODULES
+    if path.parent == PACKAGE and RANKS.get(path.stem, TOPIC) <= TOPIC
+]
 
 
 def rank(module):
@@ -27,7 +33,7 @@ def module_of(path):
 
 
 def imports(tree, inside):
-    """Yield the absolute names of all modules that a file within the package `inside` imports."""
+    """Yield the absolute names of all modules that a file in `inside` imports."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -36,13 +42,14 @@ def imports(tree, inside):
             base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
             name = ".".join(part for part in (base, node.module) if part)
             # `from notebook_utils import boxes` imports a module, too
-            yield from (
-                (f"{name}.{alias.name}" for alias in node.names) if name == "notebook_utils" else (name,)
-            )
+            if name == "notebook_utils":
+                yield from (f"{name}.{alias.name}" for alias in node.names)
+            else:
+                yield name
 
 
 def layer_faults(source, module, inside="notebook_utils"):
-    """List the imports that reach up, or sideways to a module that is no private sibling."""
+    """List the imports that reach up, or sideways to what is no private sibling."""
     faults = []
     for name in imports(ast.parse(source), inside):
         top, _, rest = name.partition(".")
@@ -56,7 +63,7 @@ def layer_faults(source, module, inside="notebook_utils"):
 
 
 def heavy_imports(source):
-    """List the heavy packages that are imported when the module is: not those inside functions."""
+    """List the heavy packages imported along with a module: not inside functions."""
 
     def at_import(node):
         for child in ast.iter_child_nodes(node):
@@ -66,11 +73,17 @@ def heavy_imports(source):
                 yield child
             yield from at_import(child)
 
-    names = [name for node in at_import(ast.parse(source)) for name in imports(node, "notebook_utils")]
+    names = [
+        name
+        for node in at_import(ast.parse(source))
+        for name in imports(node, "notebook_utils")
+    ]
     return sorted({name.split(".")[0] for name in names} & HEAVY)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_a_module_imports_only_lower_layers(path):
     inside = ".".join(("notebook_utils", *path.relative_to(PACKAGE).parts[:-1]))
     assert layer_faults(path.read_text(), module_of(path), inside) == []
@@ -81,10 +94,14 @@ def test_a_topic_module_is_light(module):
     assert heavy_imports((PACKAGE / f"{module}.py").read_text()) == []
 
 
-@pytest.mark.parametrize("module", ["notebook_utils", *(f"notebook_utils.{module}" for module in LIGHT)])
+@pytest.mark.parametrize(
+    "module", ["notebook_utils", *(f"notebook_utils.{module}" for module in LIGHT)]
+)
 def test_an_import_brings_nothing_heavy(module):
     code = f"import sys, {module}; print(*sorted({HEAVY!r} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == ""
 
 
@@ -118,9 +135,7 @@ def test_what_is_allowed_is_not_found(source, module):
 
 
 def test_planted_heavy_imports_are_found():
-    assert heavy_imports("import torch.nn\nif True:\n    from matplotlib import pyplot") == [
-        "matplotlib",
-        "torch",
-    ]
+    source = "import torch.nn\nif True:\n    from matplotlib import pyplot"
+    assert heavy_imports(source) == ["matplotlib", "torch"]
     assert heavy_imports("class A:\n    import ipywidgets") == ["ipywidgets"]
     assert heavy_imports("def f():\n    import torch") == []

@@ -8,7 +8,14 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import as_pair, assert_spread, convolutions, int_or_pair, sides, window_count
+from oracles import (
+    as_pair,
+    assert_spread,
+    convolutions,
+    int_or_pair,
+    sides,
+    window_count,
+)
 
 from notebook_utils.convolution import (
     input_positions,
@@ -30,14 +37,18 @@ def test_output_size_counts_windows():
     def run(case):
         SEEN.update(("output_size", option) for option in case.changed())
         stride, dilation = as_pair(case.stride), as_pair(case.dilation)
-        counted = tuple(map(window_count, case.size, case.kernel, stride, case.sides, dilation))
+        counted = tuple(
+            map(window_count, case.size, case.kernel, stride, case.sides, dilation)
+        )
         assert output_size(case.size, case.kernel, **sizes_only(case)) == counted
         for axis in range(2):
             each = {"stride": stride[axis], "dilation": dilation[axis]}
             around = case.sides[axis]
             padding = case.padding if isinstance(case.padding, str) else around[0]
             if isinstance(padding, str) or around[0] == around[1]:
-                one = output_size(case.size[axis], case.kernel[axis], padding=padding, **each)
+                one = output_size(
+                    case.size[axis], case.kernel[axis], padding=padding, **each
+                )
                 assert type(one) is int
                 assert one == counted[axis]
 
@@ -58,9 +69,15 @@ def test_same_padding_is_tensorflows():
             assert found == expected
         else:
             assert found == expected[0]
-        out = output_size(*arguments[:2], stride=stride, dilation=dilation, padding="same")
-        assert out == tuple(-(-n // s) for n, s in zip(arguments[0], arguments[2], strict=True))
-        assert out == output_size(*arguments[:2], stride=stride, dilation=dilation, padding=expected)
+        out = output_size(
+            *arguments[:2], stride=stride, dilation=dilation, padding="same"
+        )
+        assert out == tuple(
+            -(-n // s) for n, s in zip(arguments[0], arguments[2], strict=True)
+        )
+        assert out == output_size(
+            *arguments[:2], stride=stride, dilation=dilation, padding=expected
+        )
 
     run()
     assert_spread(SEEN, "same_padding", ("stride", "dilation"))
@@ -77,8 +94,18 @@ def test_transposed_output_size_is_torchs():
     )
     def run(size, kernel, stride, padding, dilation, data):
         extra = data.draw(st.integers(0, max(stride, dilation) - 1))
-        window = {"stride": stride, "padding": padding, "output_padding": extra, "dilation": dilation}
-        for option, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0)):
+        window = {
+            "stride": stride,
+            "padding": padding,
+            "output_padding": extra,
+            "dilation": dilation,
+        }
+        for option, default in (
+            ("stride", 1),
+            ("padding", 0),
+            ("dilation", 1),
+            ("output_padding", 0),
+        ):
             SEEN["transposed_output_size", option] += window[option] != default
         SEEN["transposed_output_size", "examples"] += 1
         if (size - 1) * stride + dilation * (kernel - 1) + extra + 1 <= 2 * padding:
@@ -120,8 +147,10 @@ def test_input_positions_name_the_cells_read():
 
 
 def test_input_positions_of_one_axis():
-    assert input_positions(4, 3, padding=1).tolist() == [[-1, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4]]
-    assert input_positions(5, 2, stride=2, padding="same").tolist() == [[0, 1], [2, 3], [4, 5]]
+    positions = input_positions(4, 3, padding=1)
+    assert positions.tolist() == [[-1, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    positions = input_positions(5, 2, stride=2, padding="same")
+    assert positions.tolist() == [[0, 1], [2, 3], [4, 5]]
 
 
 def test_one_argument_as_a_pair_makes_the_answer_a_pair():
@@ -137,25 +166,47 @@ def test_one_argument_as_a_pair_makes_the_answer_a_pair():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (((7, 5), {"dilation": 2}), r"kernel 5 \(effective 9\) does not fit input 7 with padding 0$"),
+        (
+            ((7, 5), {"dilation": 2}),
+            r"kernel 5 \(effective 9\) does not fit input 7 with padding 0$",
+        ),
         (((2, 5), {"padding": 1}), r"kernel 5 does not fit input 2 with padding 1$"),
-        (((2, 6), {"padding": ((1, 2), (1, 2))}), r"kernel 6 does not fit input 2 with padding 1\+2$"),
+        (
+            ((2, 6), {"padding": ((1, 2), (1, 2))}),
+            r"kernel 6 does not fit input 2 with padding 1\+2$",
+        ),
         (((0, 3), {}), "kernel 3 does not fit input 0 with padding 0$"),
-        (((0, 3), {"padding": "full"}), "kernel 3 does not fit input 0 with padding 2$"),
-        (((0, 3), {"padding": "same"}), "kernel 3 does not fit input 0 with padding 1$"),
+        (
+            ((0, 3), {"padding": "full"}),
+            "kernel 3 does not fit input 0 with padding 2$",
+        ),
+        (
+            ((0, 3), {"padding": "same"}),
+            "kernel 3 does not fit input 0 with padding 1$",
+        ),
         ((((7, 2), 3), {}), "kernel 3 does not fit input 2 with padding 0$"),
         (((7, 0), {}), "kernel is 0, but must be an integer of at least 1"),
         (((7, 1.5), {}), "kernel is 1.5, but must be an integer"),
         (((7, True), {}), "kernel is True, but must be an integer"),
-        (((7, (3, 3, 3)), {}), r"kernel is \(3, 3, 3\), but must be .* a pair \(h, w\)"),
+        (
+            ((7, (3, 3, 3)), {}),
+            r"kernel is \(3, 3, 3\), but must be .* a pair \(h, w\)",
+        ),
         (((7, "3"), {}), "kernel is '3', but must be"),
         (((-1, 3), {}), "size is -1, but must be"),
         (((7, 3), {"stride": 0}), "stride is 0, but must be an integer of at least 1"),
-        (((7, 3), {"stride": (1, 0)}), r"stride is \(1, 0\), but must be an integer of at least 1"),
-        (((7, 3), {"dilation": 0}), "dilation is 0, but must be an integer of at least 1"),
+        (
+            ((7, 3), {"stride": (1, 0)}),
+            r"stride is \(1, 0\), but must be an integer of at least 1",
+        ),
+        (
+            ((7, 3), {"dilation": 0}),
+            "dilation is 0, but must be an integer of at least 1",
+        ),
         (
             ((7, 3), {"padding": -1}),
-            'padding is -1, but must be "valid", "same", "full", an integer of at least 0',
+            'padding is -1, but must be "valid", "same", "full", an integer of at least'
+            " 0, a pair",
         ),
         (((7, 3), {"padding": "SAME"}), "padding is 'SAME', but must be \"valid\""),
         (((7, 3), {"padding": (1, 2, 3)}), r"padding is \(1, 2, 3\), but must be"),
@@ -175,13 +226,20 @@ def test_output_size_refuses(arguments, message):
     [
         (
             {"output_padding": 1},
-            "output_padding 1 does not fit stride 1 and dilation 1: it must be less than 1",
+            "output_padding 1 does not fit stride 1 and dilation 1: "
+            "it must be less than 1",
         ),
         ({"stride": 2, "output_padding": 2}, "it must be less than 2"),
         ({"padding": 3}, "padding 3 leaves nothing of a transposed output of 6"),
-        ({"padding": "same"}, "padding is 'same', but a transposed convolution needs it as a number"),
+        (
+            {"padding": "same"},
+            "padding is 'same', but a transposed convolution needs it as a number",
+        ),
         ({"size": 0}, "size is 0, but must be an integer of at least 1"),
-        ({"output_padding": -1}, "output_padding is -1, but must be an integer of at least 0"),
+        (
+            {"output_padding": -1},
+            "output_padding is -1, but must be an integer of at least 0",
+        ),
     ],
 )
 def test_transposed_output_size_refuses(arguments, message):

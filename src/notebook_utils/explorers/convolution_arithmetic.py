@@ -1,10 +1,11 @@
-"""Explorer of the chapter on convolution arithmetic: which input cells does each output cell read?"""
+"""Explorer of convolution arithmetic: which input cells does each output read?"""
 
 from itertools import product
 
 from notebook_utils import plotting
 from notebook_utils.convolution import input_positions, output_size
-from notebook_utils.explorers.core import Explorer, Layer, Slider, Steps
+from notebook_utils.explorers.controls import Slider, Steps
+from notebook_utils.explorers.core import Explorer, Layer
 from notebook_utils.plotting import draw_cells, draw_crosses, draw_line
 
 MAX_SIZE, MAX_PADDING = 8, 4
@@ -16,13 +17,15 @@ WIDTH, HEIGHT = 2 * PANEL + GAP + 1, PANEL + 1
 def outputs(size, kernel, stride, padding, dilation):
     """Return the output's side, 0 where the kernel does not fit."""
     try:
-        return output_size(size, kernel, stride=stride, padding=padding, dilation=dilation)
+        return output_size(
+            size, kernel, stride=stride, padding=padding, dilation=dilation
+        )
     except ValueError:
         return 0
 
 
 def canvas(figure):
-    """The padded input ends at column PANEL, the output begins behind the gap; both hang from row 0."""
+    """Lay out: the input ends at column PANEL, the output begins behind the gap."""
     return plotting.Board(figure, WIDTH, HEIGHT)
 
 
@@ -31,30 +34,51 @@ def _square(low, high):
 
 
 def input_key(size, kernel, stride, padding, dilation):
-    """The input, and along one axis which of its cells (padding included) some output reads."""
+    """The input, and along one axis which cells, padding included, are read."""
     n = outputs(size, kernel, stride, padding, dilation)
     read = set()
     if n:
-        positions = input_positions(size, kernel, stride=stride, padding=padding, dilation=dilation)
+        positions = input_positions(
+            size, kernel, stride=stride, padding=padding, dilation=dilation
+        )
         read = {int(i) + padding for i in positions.ravel()}
-    return {"size": size, "padding": padding, "read": tuple(i in read for i in range(size + 2 * padding))}
+    return {
+        "size": size,
+        "padding": padding,
+        "read": tuple(i in read for i in range(size + 2 * padding)),
+    }
 
 
 def draw_input(ax, size, padding, read):
-    """Draw input cells filled, padding cells dashed, and cross out what no output reads."""
+    """Draw input cells filled, padding dashed, and cross out what is never read."""
     side = size + 2 * padding
     cells = list(_square(0, side))
 
     def place(some):
         return [(0.5 + r, 0.5 + PANEL - side + c) for r, c in some]
 
-    inside = [(r, c) for r, c in cells if padding <= r < padding + size and padding <= c < padding + size]
+    inside = [
+        (r, c)
+        for r, c in cells
+        if padding <= r < padding + size and padding <= c < padding + size
+    ]
     outside = sorted(set(cells) - set(inside))
-    draw_cells(ax, place(outside), edge=plotting.LINE, linestyle=(0, (1.5, 1.5)), size=0.9)
+    dashed = {
+        "face": plotting.FAINT,
+        "edge": plotting.MUTED,
+        "linestyle": (0, (1.5, 1.5)),
+    }
+    draw_cells(ax, place(outside), size=0.9, **dashed)
     never = [(r, c) for r, c in cells if not (read[r] and read[c])]
     kept = [cell for cell in inside if cell not in set(never)]
     draw_cells(ax, place(kept), face=plotting.SKY, edge=plotting.BLUE, size=0.9)
-    draw_cells(ax, place(sorted(set(inside) - set(kept))), face=plotting.FAINT, edge=plotting.MUTED, size=0.9)
+    draw_cells(
+        ax,
+        place(sorted(set(inside) - set(kept))),
+        face=plotting.PAPER,
+        edge=plotting.BLUE,
+        size=0.9,
+    )
     draw_crosses(ax, place(never))
 
 
@@ -74,7 +98,7 @@ def window_key(size, kernel, stride, padding, dilation, step):
 
 
 def draw_window(ax, top, left, kernel, dilation, fits):
-    """Frame the window and fill the cells it reads; the cells it skips stay as they are."""
+    """Frame the window and fill the cells it reads; those it skips stay as they are."""
     top, left, side = top + 0.5, left + 0.5, dilation * (kernel - 1) + 1
     taps = [(top + a * dilation, left + b * dilation) for a, b in _square(0, kernel)]
     if fits:
@@ -83,7 +107,10 @@ def draw_window(ax, top, left, kernel, dilation, fits):
     else:
         colour = plotting.RED
         draw_cells(ax, taps, edge=colour, size=0.62, linewidth=1.4)
-    frame = ((left, left + side, left + side, left, left), (top, top, top + side, top + side, top))
+    frame = (
+        (left, left + side, left + side, left, left),
+        (top, top, top + side, top + side, top),
+    )
     draw_line(ax, *frame, color=colour, linewidth=2.0, solid_joinstyle="miter")
 
 
@@ -95,7 +122,14 @@ def output_key(size, kernel, stride, padding, dilation):
 def draw_output(ax, side):
     """Draw the output's cells; a click on one moves the window there."""
     cells = [(0.5 + r, 0.5 + PANEL + GAP + c) for r, c in _square(0, side)]
-    draw_cells(ax, cells, face=plotting.MINT, edge=plotting.GREEN, size=0.9, gid=lambda i: f"set:step={i}")
+    draw_cells(
+        ax,
+        cells,
+        face=plotting.MINT,
+        edge=plotting.GREEN,
+        size=0.9,
+        gid=lambda i: f"set:step={i}",
+    )
 
 
 def mark_key(size, kernel, stride, padding, dilation, step):
@@ -113,7 +147,7 @@ def draw_mark(ax, side, row, column):
 
 
 def view(size, padding):
-    """Show both panels as large as the padded input allows; the panels keep one scale, so sizes can be compared."""
+    """Show both panels, in one scale, as large as the padded input allows."""
     side = max(size + 2 * padding, MAX_SIZE)
     width, height = 2 * side + GAP + 1, (2 * side + GAP + 1) * HEIGHT / WIDTH
     return ((PANEL - side) / WIDTH, 0, width / WIDTH, height / HEIGHT)
@@ -130,7 +164,8 @@ def read_size(size, kernel, stride, padding, dilation):
         n = output_size(size, kernel, stride=stride, padding=padding, dilation=dilation)
     except ValueError as error:
         return str(error)
-    return f"⌊({size} + 2 · {padding} − {dilation * (kernel - 1) + 1}) / {stride}⌋ + 1 = {n}, so {n} × {n} outputs"
+    effective = dilation * (kernel - 1) + 1
+    return f"⌊({size} + 2 · {padding} − {effective}) / {stride}⌋ + 1 = {n}"
 
 
 def read_floor(size, kernel, stride, padding, dilation):
@@ -140,30 +175,45 @@ def read_floor(size, kernel, stride, padding, dilation):
         return "—"
     rest = (size + 2 * padding - dilation * (kernel - 1) - 1) % stride
     if not rest:
-        return "nothing, the last window ends at the edge"
-    lines = "the last row and column" if rest == 1 else f"the last {rest} rows and columns"
-    of = "of the padded input" if padding else "of the input"
-    return f"{lines} {of}"
+        return "nothing"
+    return "1 row and 1 column" if rest == 1 else f"{rest} rows and {rest} columns"
 
 
 def read_never(size, kernel, stride, padding, dilation):
     """Count the input cells (padding left out) that no output reads."""
-    read = input_key(size, kernel, stride, padding, dilation)["read"][padding : padding + size]
+    read = input_key(size, kernel, stride, padding, dilation)["read"][
+        padding : padding + size
+    ]
     return f"{size**2 - sum(read) ** 2} of {size**2}"
 
 
-def read_output(size, kernel, stride, padding, dilation, step):
-    """Count what one output reads."""
+def output_reads(size, kernel, stride, padding, dilation, step):
+    """Which output it is, and how many cells it reads."""
     n = outputs(size, kernel, stride, padding, dilation)
     if not n:
-        return {"text": "—"}
-    positions = input_positions(size, kernel, stride=stride, padding=padding, dilation=dilation)
+        return {"row": 0, "column": 0, "cells": None, "zeros": None}
+    positions = input_positions(
+        size, kernel, stride=stride, padding=padding, dilation=dilation
+    )
     row, column = divmod(step, n)
-    real = [int(((positions[i] >= 0) & (positions[i] < size)).sum()) for i in (row, column)]
-    cells, zeros = real[0] * real[1], kernel**2 - real[0] * real[1]
+    real = [
+        int(((positions[i] >= 0) & (positions[i] < size)).sum()) for i in (row, column)
+    ]
     return {
-        "text": f"({row}, {column}) reads {cells} input cell{'s' * (cells != 1)} and {zeros} zero{'s' * (zeros != 1)} of padding"
+        "row": row,
+        "column": column,
+        "cells": real[0] * real[1],
+        "zeros": kernel**2 - real[0] * real[1],
     }
+
+
+def read_output(row, column, cells, zeros):
+    """Say what one output reads."""
+    return (
+        "—"
+        if cells is None
+        else f"({row}, {column}) reads {cells} of input, {zeros} of padding"
+    )
 
 
 explorer = Explorer(
@@ -171,8 +221,9 @@ explorer = Explorer(
     module=__name__,
     title="Which cells does each output read?",
     description=(
-        "Left, the input (blue) in its ring of padding (dashed), and the window of one output with the cells it reads"
-        " (orange); right, the output (green) with that output marked. Crossed cells are read by no output at all."
+        "Left, the input (blue) in its ring of padding (dashed), and the window of one"
+        " output with the cells it reads (orange); right, the output (green) with that"
+        " output marked. Crossed cells are read by no output at all."
     ),
     controls=(
         Slider("size", "Input size i", 1, MAX_SIZE, 7, page=(4, 5, 6, 7, 8)),
@@ -200,7 +251,7 @@ explorer = Explorer(
         ("Output size o = ⌊(i + 2p − k′) / s⌋ + 1", Layer(read_size)),
         ("Left over at the far end", Layer(read_floor)),
         ("Input cells never read", Layer(read_never)),
-        ("This output", Layer(lambda text: text, read_output)),
+        ("This output", Layer(read_output, output_reads)),
     ),
     view=Layer(view),
     size=(7.2, 7.2 * HEIGHT / WIDTH),
@@ -210,6 +261,9 @@ explorer = Explorer(
         ("Full", {"size": 5, "kernel": 3, "stride": 1, "padding": 2}),
         ("Stride 3 on 7", {"size": 7, "kernel": 3, "stride": 3, "padding": 0}),
         ("Dilated", {"size": 8, "kernel": 3, "stride": 1, "padding": 0, "dilation": 2}),
-        ("Does not fit", {"size": 5, "kernel": 3, "stride": 1, "padding": 0, "dilation": 3}),
+        (
+            "Does not fit",
+            {"size": 5, "kernel": 3, "stride": 1, "padding": 0, "dilation": 3},
+        ),
     ),
 )

@@ -1,8 +1,9 @@
 """What an explorer is: controls, layers of a picture, and lines of a read-out.
 
-The picture is a stack of *layers*. Each layer is a function that draws on the axes from a few arguments; which
-controls it depends on is read off its signature. That is what lets the rendered page answer for every setting of
-five sliders at once: only the different drawings of each layer are rendered and sent, never the product of all
+The picture is a stack of *layers*. Each layer is a function that draws on the axes from
+a few arguments; which controls it depends on is read off its signature. That is what
+lets the rendered page answer for every setting of five sliders at once: only the
+different drawings of each layer are rendered and sent, never the product of all
 controls.
 """
 
@@ -16,82 +17,8 @@ from itertools import product
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from notebook_utils.explorers.controls import Slider, Steps
 from notebook_utils.plotting import STYLE
-
-
-@dataclass(frozen=True)
-class Slider:
-    """A number between two ends.
-
-    Parameters
-    ----------
-    name, label : str
-        The keyword of the drawing functions; what the reader sees.
-    low, high, default : int or float
-    step : int or float
-        Distance of neighbouring positions in Jupyter.
-    page : tuple, optional
-        The positions on the rendered page, in order; all of them by default.
-    """
-
-    name: str
-    label: str
-    low: float
-    high: float
-    default: float
-    step: float = 1
-    page: tuple = ()
-
-    def __post_init__(self):
-        if not self.page:
-            count = round((self.high - self.low) / self.step) + 1
-            object.__setattr__(self, "page", tuple(self.low + i * self.step for i in range(count)))
-        outside = [value for value in self.page if not self.allows(value)]
-        if outside or self.default not in self.page:
-            raise ValueError(
-                f"control {self.name}: page positions {self.page} must lie in [{self.low}, {self.high}]"
-                f" and hold the default {self.default}"
-            )
-
-    def allows(self, value):
-        """Tell whether a value lies between the ends."""
-        return self.low <= value <= self.high
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a few named options; parameters as for `Slider`."""
-
-    name: str
-    label: str
-    page: tuple
-    default: object
-
-    def __post_init__(self):
-        if self.default not in self.page:
-            raise ValueError(f"control {self.name}: the default {self.default!r} is not among {self.page}")
-
-    def allows(self, value):
-        """Tell whether a value is one of the options."""
-        return value in self.page
-
-
-@dataclass(frozen=True)
-class Steps:
-    """A position 0, 1, … that can be played; how many there are depends on the other controls.
-
-    Parameters
-    ----------
-    name, label : str
-    count : callable
-        Takes other controls by name and returns the number of positions, at least 1.
-    default : int
-    """
-
-    name: str
-    label: str
-    count: Callable
-    default: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,10 +28,12 @@ class Layer:
     Parameters
     ----------
     make : callable
-        For the picture ``make(ax, **arguments)`` draws; for the read-out ``make(**arguments)`` returns a string.
+        For the picture ``make(ax, **arguments)`` draws; for the read-out
+        ``make(**arguments)`` returns a string.
     key : callable, optional
-        Takes controls by name and returns the arguments of `make` as a dict of hashable values. Settings with
-        equal arguments share one drawing. By default `make` takes controls itself.
+        Takes controls by name and returns the arguments of `make` as a dict of hashable
+        values. Settings with equal arguments share one drawing. By default `make` takes
+        controls itself.
     """
 
     make: Callable
@@ -131,7 +60,8 @@ class Explorer:
     name : str
         Unique in the book; names the page's frame file.
     module : str
-        The module that defines it (``__name__``): frames are rendered again when it or what it imports changes.
+        The module that defines it (``__name__``): frames are rendered again when it or
+        what it imports changes.
     title : str
     description : str
         What the picture shows, for a reader who cannot see it.
@@ -148,8 +78,9 @@ class Explorer:
     size : tuple of float
         Width and height of the figure in inches.
     view : Layer, optional
-        Its `make` returns the part of the figure to show, as for `notebook_utils.plotting.to_svg`: left, top, width
-        and height as shares of the figure. A picture whose content grows and shrinks then always fills its place.
+        Its `make` returns the part of the figure to show, as for
+        `notebook_utils.plotting.to_svg`: left, top, width and height as shares of the
+        figure. A picture whose content grows and shrinks then always fills its place.
     """
 
     name: str
@@ -167,20 +98,31 @@ class Explorer:
     def __post_init__(self):
         names = {control.name for control in self.controls}
         if any(isinstance(control, Steps) for control in self.controls[:-1]):
-            raise ValueError(f"explorer {self.name}: the Steps control must be the last one")
+            raise ValueError(
+                f"explorer {self.name}: the Steps control must be the last one"
+            )
         for layer in (*self.layers, *(layer for _, layer in self.readout)):
             unknown = set(layer.names) - names
             if unknown:
                 raise ValueError(
-                    f"explorer {self.name}: no control is called {sorted(unknown)}; there are {sorted(names)}"
+                    f"explorer {self.name}: no control is called {sorted(unknown)};"
+                    f" there are {sorted(names)}"
                 )
-        for _, setting in self.presets:
-            self.values(**setting)
+        for label, setting in self.presets:
+            values = self.values(**setting)
+            for control in self.fixed:
+                if values[control.name] not in control.page:
+                    raise ValueError(
+                        f"explorer {self.name}: preset {label!r} sets {control.name} to"
+                        f" {values[control.name]}, which the page does not offer"
+                    )
 
     @property
     def fixed(self):
         """The controls whose positions do not depend on others: all but `Steps`."""
-        return tuple(control for control in self.controls if not isinstance(control, Steps))
+        return tuple(
+            control for control in self.controls if not isinstance(control, Steps)
+        )
 
     @property
     def steps(self):
@@ -188,11 +130,14 @@ class Explorer:
         return self.controls[-1] if isinstance(self.controls[-1], Steps) else None
 
     def step_count(self, values):
-        """Return the number of positions of the `Steps` control at these values; 1 without one."""
+        """Return how many positions the `Steps` control has here; 1 without one."""
         if self.steps is None:
             return 1
         return self.steps.count(
-            **{name: values[name] for name in inspect.signature(self.steps.count).parameters}
+            **{
+                name: values[name]
+                for name in inspect.signature(self.steps.count).parameters
+            }
         )
 
     def values(self, **values):
@@ -207,28 +152,33 @@ class Explorer:
         unknown = set(values) - set(complete)
         if unknown:
             raise ValueError(
-                f"explorer {self.name}: no control is called {sorted(unknown)}; there are {sorted(complete)}"
+                f"explorer {self.name}: no control is called {sorted(unknown)};"
+                f" there are {sorted(complete)}"
             )
         complete |= values
         for control in self.fixed:
-            if not control.allows(complete[control.name]):
-                raise ValueError(f"control {control.name}: {complete[control.name]!r} is out of range")
+            value = complete[control.name]
+            if not control.allows(value):
+                raise ValueError(f"control {control.name}: {value!r} is out of range")
         if self.steps is not None:
             count, step = self.step_count(complete), complete[self.steps.name]
             if not 0 <= step < count:
                 raise ValueError(
-                    f"control {self.steps.name}: {step!r} is out of range, there are {count} positions"
+                    f"control {self.steps.name}: {step!r} is out of range,"
+                    f" there are {count} positions"
                 )
         return complete
 
     def figure(self, **values):
-        """Draw the picture at a setting; controls that are not given take their defaults.
+        """Draw the picture at a setting; controls not given take their defaults.
 
         Returns
         -------
         matplotlib.figure.Figure
         """
-        return self.draw([(layer, layer.arguments(self.values(**values))) for layer in self.layers])
+        return self.draw(
+            [(layer, layer.arguments(self.values(**values))) for layer in self.layers]
+        )
 
     def draw(self, drawings):
         """Draw pairs of layer and arguments, in order, on a new canvas."""
@@ -242,24 +192,37 @@ class Explorer:
     def read(self, **values):
         """Return the read-out at a setting: a dict of label and text."""
         values = self.values(**values)
-        return {label: layer.make(**layer.arguments(values)) for label, layer in self.readout}
+        return {
+            label: layer.make(**layer.arguments(values))
+            for label, layer in self.readout
+        }
 
     def part(self, **values):
         """Return the part of the figure to show at a setting, or None for all of it."""
-        return self.view.make(**self.view.arguments(self.values(**values))) if self.view else None
+        return (
+            self.view.make(**self.view.arguments(self.values(**values)))
+            if self.view
+            else None
+        )
 
     def settings(self):
         """Iterate over every setting that the rendered page offers."""
         for combination in product(*(control.page for control in self.fixed)):
-            values = dict(zip((control.name for control in self.fixed), combination, strict=True))
+            values = dict(
+                zip((control.name for control in self.fixed), combination, strict=True)
+            )
             for step in range(self.step_count(values)):
                 yield values | ({self.steps.name: step} if self.steps else {})
 
     def ends(self):
-        """Iterate over the default, every control at both ends (others at their defaults), and every preset."""
+        """Iterate over the default, each control at both ends, and every preset."""
         yield self.values()
         for control in self.fixed:
-            ends = (control.low, control.high) if isinstance(control, Slider) else control.page
+            ends = (
+                (control.low, control.high)
+                if isinstance(control, Slider)
+                else control.page
+            )
             for value in ends:
                 setting = {control.name: value}
                 yield self.values(**setting)
@@ -270,7 +233,7 @@ class Explorer:
             yield self.values(**setting)
 
     def show(self):
-        """Display the explorer: live widgets in Jupyter and Colab; the book's build puts its page form there."""
+        """Display live widgets; the book's build puts the page form in their place."""
         from IPython.display import display
 
         from notebook_utils.explorers.widget import build_widget
@@ -298,6 +261,9 @@ def all_explorers():
     package = importlib.import_module("notebook_utils.explorers")
     for info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         for value in vars(importlib.import_module(info.name)).values():
-            if isinstance(value, Explorer) and found.setdefault(value.name, value) is not value:
+            if (
+                isinstance(value, Explorer)
+                and found.setdefault(value.name, value) is not value
+            ):
                 raise ValueError(f"two explorers are called {value.name}")
     return found

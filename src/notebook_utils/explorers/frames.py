@@ -1,11 +1,12 @@
-"""An explorer as a file of frames for the rendered page: every drawing once, compressed together."""
+"""An explorer as one file for the rendered page: every drawing once, compressed."""
 
 import gzip
 import json
 from itertools import product
 
+from notebook_utils._svg import view_box
 from notebook_utils.explorers.core import Explorer
-from notebook_utils.plotting import to_svg, view_box
+from notebook_utils.plotting import to_svg
 
 BUDGET = 600_000  # bytes that one explorer may transfer
 
@@ -28,29 +29,49 @@ def render_frames(explorer):
     Returns
     -------
     dict
-        ``counts``: for each setting of the fixed controls (row-major in the order of the controls) the number of steps.
-        ``layers`` and ``readout``: one table each, see `tabulate`; a drawing in ``layers`` is a list of indices into
-        ``lines``, whose concatenation is its SVG; a drawing in ``readout`` is its text. ``view``: the same for the
-        SVG's viewBox, or None.
+        ``counts``: for each setting of the fixed controls (row-major in the order of
+        the controls) the number of steps. ``layers`` and ``readout``: one table each,
+        see `tabulate`; a drawing in ``layers`` is a list of indices into ``lines``,
+        whose concatenation is its SVG; a drawing in ``readout`` is its text. ``view``:
+        the same for the SVG's viewBox, or None.
     """
     lines = {}
 
     def shared(svg):
-        return [lines.setdefault(line, len(lines)) for line in svg.replace("><", ">\0<").split("\0")]
+        return [
+            lines.setdefault(line, len(lines))
+            for line in svg.replace("><", ">\0<").split("\0")
+        ]
 
     layers = [
         tabulate(
-            explorer, layer, lambda arguments, layer=layer: shared(render_layer(explorer, layer, arguments))
+            explorer,
+            layer,
+            lambda arguments, layer=layer: shared(
+                render_layer(explorer, layer, arguments)
+            ),
         )
         for layer in explorer.layers
     ]
     readout = [
-        tabulate(explorer, layer, lambda arguments, layer=layer: layer.make(**arguments))
+        tabulate(
+            explorer, layer, lambda arguments, layer=layer: layer.make(**arguments)
+        )
         for _, layer in explorer.readout
     ]
-    view = explorer.view and tabulate(explorer, explorer.view, lambda arguments: view_box(explorer.size, explorer.view.make(**arguments)))
+    view = explorer.view and tabulate(
+        explorer,
+        explorer.view,
+        lambda arguments: view_box(explorer.size, explorer.view.make(**arguments)),
+    )
     counts = [explorer.step_count(values) for values in _combinations(explorer.fixed)]
-    return {"counts": counts, "layers": layers, "readout": readout, "view": view, "lines": list(lines)}
+    return {
+        "counts": counts,
+        "layers": layers,
+        "readout": readout,
+        "view": view,
+        "lines": list(lines),
+    }
 
 
 def tabulate(explorer, layer, render):
@@ -59,26 +80,35 @@ def tabulate(explorer, layer, render):
     Returns
     -------
     dict
-        ``controls``: indices of the fixed controls the layer depends on; ``pointer``: for each setting of those
-        (row-major) an index into ``runs``; a run lists the drawing at step 0, 1, … (a single entry: the same at every
-        step); ``drawings``: what `render` returned.
+        ``controls``: indices of the fixed controls the layer depends on; ``pointer``:
+        for each setting of those (row-major) an index into ``runs``; a run lists the
+        drawing at step 0, 1, … (a single entry: the same at every step); ``drawings``:
+        what `render` returned.
     """
     steps = explorer.steps
     stepped = steps is not None and steps.name in layer.names
-    # how many steps there are depends on controls that the drawing itself may not ask for
+    # how many steps there are depends on controls that the drawing itself may not ask
+    # for
     own = [i for i, c in enumerate(explorer.fixed) if c.name in layer.names or stepped]
     drawings, runs, pointer, rendered = {}, {}, [], []
     for values in _combinations([explorer.fixed[i] for i in own]):
         run = []
         for step in range(explorer.step_count(values) if stepped else 1):
-            arguments = layer.arguments(values | ({steps.name: step} if stepped else {}))
+            arguments = layer.arguments(
+                values | ({steps.name: step} if stepped else {})
+            )
             key = tuple(sorted(arguments.items()))
             if key not in drawings:
                 drawings[key] = len(drawings)
                 rendered.append(render(arguments))
             run.append(drawings[key])
         pointer.append(runs.setdefault(tuple(run), len(runs)))
-    return {"controls": own, "pointer": pointer, "runs": list(runs), "drawings": rendered}
+    return {
+        "controls": own,
+        "pointer": pointer,
+        "runs": list(runs),
+        "drawings": rendered,
+    }
 
 
 def _combinations(controls):
@@ -88,7 +118,9 @@ def _combinations(controls):
 
 
 def pack(explorer: Explorer):
-    """Render an explorer's frames and compress them; the page unpacks them itself, whatever the host sends.
+    """Render an explorer's frames and compress them.
+
+    The page unpacks them itself, so that any static host will do.
 
     Returns
     -------
@@ -99,11 +131,14 @@ def pack(explorer: Explorer):
     ValueError
         If the file is larger than `BUDGET`.
     """
-    text = json.dumps(render_frames(explorer), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(
+        render_frames(explorer), ensure_ascii=False, separators=(",", ":")
+    )
     data = gzip.compress(text.encode(), compresslevel=9, mtime=0)
     if len(data) > BUDGET:
         raise ValueError(
-            f"explorer {explorer.name}: its frames take {len(data):,} bytes, the page allows {BUDGET:,};"
-            " give a control fewer page positions or split a layer"
+            f"explorer {explorer.name}: its frames take {len(data):,} bytes,"
+            f" the page allows {BUDGET:,}; give a control fewer page positions"
+            " or split a layer"
         )
     return data

@@ -4,7 +4,7 @@ import html
 
 import ipywidgets as widgets
 
-from notebook_utils.explorers.core import Choice
+from notebook_utils.explorers.controls import Choice
 from notebook_utils.plotting import to_svg
 
 
@@ -18,21 +18,26 @@ def build_widget(explorer):
     Returns
     -------
     ipywidgets.VBox
-        With the attributes ``controls`` (name to widget), ``picture`` (an SVG image) and ``readout`` (HTML). An error
-        while drawing is shown in the read-out and raised again, so that it cannot hide.
+        With the attributes ``controls`` (name to widget), ``picture`` (an SVG image)
+        and ``readout`` (HTML). An error while drawing is shown in the read-out and
+        raised again, so that it cannot hide.
     """
     controls = {control.name: _input(control) for control in explorer.fixed}
     rows = list(controls.values())
     steps = explorer.steps
     if steps is not None:
         last = explorer.step_count(explorer.values()) - 1
-        position = widgets.IntSlider(value=steps.default, min=0, max=last, description=steps.label, **_wide())
+        position = widgets.IntSlider(
+            value=steps.default, min=0, max=last, description=steps.label, **_wide()
+        )
         play = widgets.Play(value=steps.default, min=0, max=last, interval=500)
         widgets.jslink((play, "value"), (position, "value"))
         widgets.jslink((position, "max"), (play, "max"))
         controls[steps.name] = position
         rows.append(widgets.HBox([position, play]))
-    picture = widgets.Image(format="svg+xml", layout=widgets.Layout(width="100%", max_width="720px"))
+    picture = widgets.Image(
+        format="svg+xml", layout=widgets.Layout(width="100%", max_width="720px")
+    )
     readout = widgets.HTML()
     setting_preset = False
 
@@ -45,11 +50,20 @@ def build_widget(explorer):
                 count = explorer.step_count(values)
                 values[steps.name] = min(values[steps.name], count - 1)
                 controls[steps.name].max = count - 1
-            picture.value = to_svg(explorer.figure(**values), alt=explorer.description, view=explorer.part(**values)).encode()
+            picture.value = to_svg(
+                explorer.figure(**values),
+                alt=explorer.description,
+                view=explorer.part(**values),
+            ).encode()
             lines = explorer.read(**values).items()
-            readout.value = "".join(f"<div><b>{html.escape(k)}:</b> {html.escape(v)}</div>" for k, v in lines)
+            readout.value = "".join(
+                f"<div><b>{html.escape(k)}:</b> {html.escape(v)}</div>"
+                for k, v in lines
+            )
         except Exception as error:
-            readout.value = f"<pre>{html.escape(f'{type(error).__name__}: {error}')}</pre>"
+            readout.value = (
+                f"<pre>{html.escape(f'{type(error).__name__}: {error}')}</pre>"
+            )
             raise
 
     def choose(setting):
@@ -73,22 +87,46 @@ def build_widget(explorer):
     draw()
     title = widgets.HTML(f"<b>{html.escape(explorer.title)}</b>")
     box = widgets.VBox(
-        [title, widgets.HBox(buttons, layout={"flex_flow": "row wrap"}), *rows, picture, readout]
+        [
+            title,
+            widgets.HBox(buttons, layout={"flex_flow": "row wrap"}),
+            *rows,
+            picture,
+            readout,
+        ]
     )
-    box.controls, box.picture, box.readout, box.presets = controls, picture, readout, buttons
+    box.controls, box.picture, box.readout, box.presets = (
+        controls,
+        picture,
+        readout,
+        buttons,
+    )
     return box
 
 
 def _wide():
-    return {"style": {"description_width": "initial"}, "layout": widgets.Layout(width="360px")}
+    return {
+        "style": {"description_width": "initial"},
+        "layout": widgets.Layout(width="360px"),
+    }
 
 
 def _input(control):
     if isinstance(control, Choice):
         return widgets.Dropdown(
-            options=control.page, value=control.default, description=control.label, **_wide()
+            options=control.page,
+            value=control.default,
+            description=control.label,
+            **_wide(),
         )
-    whole = all(isinstance(number, int) for number in (control.low, control.high, control.step))
+    whole = all(
+        isinstance(number, int) for number in (control.low, control.high, control.step)
+    )
     kind = widgets.IntSlider if whole else widgets.FloatSlider
-    ends = {"min": control.low, "max": control.high, "step": control.step, "value": control.default}
+    ends = {
+        "min": control.low,
+        "max": control.high,
+        "step": control.step,
+        "value": control.default,
+    }
     return kind(description=control.label, **ends, **_wide())

@@ -1,0 +1,108 @@
+"""Headless Chromium over the built book, served from a folder below the root."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+HTML = Path(__file__).parents[2] / "_build" / "html"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",)
+HOW = (
+    "no Chromium found: install Debian's package chromium or Google Chrome, or set"
+    " CHROMIUM to the program's path"
+)
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+def find_chromium():
+    """Return the path of a Chromium or Chrome, or None."""
+    named = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES), *PLACES]
+    return next((path for path in named if path and Path(path).exists()), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One browser for all tests; without one they are skipped, but never in CI."""
+    program = find_chromium()
+    if program is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serve the book below /some/path/ and nothing elsewhere, without a word."""
+
+    prefix = "/some/path"
+
+    def translate_path(self, path):
+        """Strip the prefix; what does not have it does not exist."""
+        if not path.startswith(self.prefix + "/"):
+            return str(HTML / "no such file")
+        return super().translate_path(path.removeprefix(self.prefix))
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The address of the book, in a folder of a static host."""
+    if not (HTML / "index.html").exists():
+        pytest.fail("the book is not built: run make html")
+    handler = functools.partial(Handler, directory=str(HTML))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}{Handler.prefix}"
+        server.shutdown()
+
+
+class Visit:
+    """A page with what it asked for and what it complained about."""
+
+    def __init__(self, page):
+        self.page, self.requests, self.complaints = page, [], []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self.listen)
+
+    def listen(self, message):
+        """Keep what the console says in red."""
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a page of the book and watch it; at the end nothing may have gone wrong."""
+    visits, contexts = [], []
+
+    def open_page(address, *, quiet=True, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        seen = Visit(context.new_page())
+        if quiet:
+            visits.append(seen)
+        seen.page.goto(address)
+        return seen
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    for seen in visits:
+        assert seen.complaints == []
