@@ -1,4 +1,4 @@
-"""How nbval reads the notebooks of this book, which git holds without execution counts."""
+"""How nbval reads the notebooks of this book, which git holds without counts."""
 
 PICTURES = ("image/svg+xml",)  # drawn anew by every build; their captions are compared
 

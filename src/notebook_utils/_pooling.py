@@ -221,7 +221,7 @@ def _window(x, kernel, stride, padding, grad_output=None):
 
 
 def _inside(xp, x, window):
-    """(1, 1, kh*kw, oh, ow): 1 where a tap reads the image, 0 where it reads padding."""
+    """(1, 1, kh*kw, oh, ow): 1 where a tap reads the image, 0 where it reads none."""
     device = array_api_compat.device(x)
     return gather(xp.ones((1, 1, *x.shape[2:]), dtype=x.dtype, device=device), window)
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -138,37 +139,38 @@ def test_avg_pool2d_backward_is_autograds():
     assert_spread(SEEN, "avg_pool2d_backward", (*POOL_OPTIONS, "count_include_pad"))
 
 
-@pytest.mark.parametrize("p", EXPONENTS)
-def test_lp_pool2d_is_torchs(p):
-    name = f"lp_pool2d at p = {p}"
-
+def test_lp_pool2d_is_torchs():
     @given(poolings())
     def run(case):
-        note(name, case)
         (x,) = case.arrays(shape_in(case))
-        answer = lp_pool2d(in_kind(x, case.kind), p, case.kernel, **windows(case))
-        assert_matches(answer, torch_lp(case, leaf(x), p), case)
+        for p in EXPONENTS:
+            hypothesis.note(f"p = {p}")
+            note(f"lp_pool2d at {p}", case)
+            answer = lp_pool2d(in_kind(x, case.kind), p, case.kernel, **windows(case))
+            assert_matches(answer, torch_lp(case, leaf(x), p), case)
 
     run()
-    assert_spread(SEEN, name, POOL_OPTIONS)
+    for p in EXPONENTS:
+        assert_spread(SEEN, f"lp_pool2d at {p}", POOL_OPTIONS)
 
 
-@pytest.mark.parametrize("p", EXPONENTS)
-def test_lp_pool2d_backward_is_autograds(p):
-    name = f"lp_pool2d_backward at p = {p}"
-
+def test_lp_pool2d_backward_is_autograds():
     @given(poolings())
     def run(case):
-        note(name, case)
         x, grad_output = case.arrays(shape_in(case), shape_out(case))
-        at = leaf(x)
-        (oracle,) = torch.autograd.grad(torch_lp(case, at, p), at, leaf(grad_output))
         inputs = [in_kind(each, case.kind) for each in (grad_output, x)]
-        answer = lp_pool2d_backward(*inputs, p, case.kernel, **windows(case))
-        assert_matches(answer, oracle, case)
+        for p in EXPONENTS:
+            hypothesis.note(f"p = {p}")
+            note(f"lp_pool2d_backward at {p}", case)
+            at = leaf(x)
+            y = torch_lp(case, at, p)
+            (oracle,) = torch.autograd.grad(y, at, leaf(grad_output))
+            answer = lp_pool2d_backward(*inputs, p, case.kernel, **windows(case))
+            assert_matches(answer, oracle, case)
 
     run()
-    assert_spread(SEEN, name, POOL_OPTIONS)
+    for p in EXPONENTS:
+        assert_spread(SEEN, f"lp_pool2d_backward at {p}", POOL_OPTIONS)
 
 
 def test_backwards_are_the_slopes():
