@@ -85,14 +85,10 @@ def cause(output):
     ):
         return "no package index within reach: check the network or PIP_INDEX_URL"
     if "no matching distribution" in text or "could not find a version" in text:
-        line = [
-            line
-            for line in output.splitlines()
-            if "No matching distribution" in line or "Could not find a version" in line
-        ][-1]
+        package = text.rpartition("no matching distribution found for ")[2].split()[0]
         return (
-            "%s (is this Python too new? 3.11 to 3.13 are known to work)"
-            % line.replace("ERROR: ", "")
+            "the package index has no %s for this Python: is the network there, and is"
+            " Python one of 3.11 to 3.13?" % package
         )
     if "no space left" in text:
         return "the disk is full"

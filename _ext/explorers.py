@@ -118,7 +118,7 @@ def render_html(explorer, address):
             for layer in explorer.layers
         ],
         readout=explorer.read(),
-        more=[control.label for control in sliders if not control.is_complete],
+        more=[c.label.lower() for c in sliders if not c.is_complete],
         config={
             "frames": address,
             "names": [control.name for control in explorer.controls],
@@ -133,7 +133,7 @@ def describe_control(explorer, control):
     """Return what the template needs of a control."""
     described = {"name": control.name, "label": control.label}
     if isinstance(control, Steps):
-        last = explorer.step_count(explorer.values()) - 1
+        last = explorer.last_step(explorer.values())
         return described | {"kind": "steps", "last": last, "start": control.default}
     start = control.page.index(control.default)
     if isinstance(control, Choice):

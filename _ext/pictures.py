@@ -57,7 +57,10 @@ class PlacePictures(SphinxTransform):
                 continue
             caption = nodes.caption("", "", *captions[0].children[0].children)
             figure = nodes.figure(
-                "", nodes.raw("", svg, format="html"), caption, classes=["nu-figure"]
+                "",
+                nodes.raw("", f'<div class="nu-scroll">{svg}</div>', format="html"),
+                caption,
+                classes=["nu-figure"],
             )
             name = re.search(r'data-name="([^"]*)"', head)
             if name:

@@ -24,6 +24,7 @@
       this.groups = [...this.picture.children];
       this.texts = [...figure.querySelectorAll(".nu-readout dd")];
       this.readout = figure.querySelector(".nu-readout");
+      this.presets = [...figure.querySelectorAll("[data-preset]")];
       this.status = figure.querySelector("[data-status]");
       this.play = figure.querySelector("[data-play]");
       this.start = this.inputs.map((input) => Number(input.value));
@@ -69,7 +70,7 @@
     set(values) {
       this.stop();
       values.forEach((value, i) => {
-        if (this.inputs[i] === this.stepper) this.stepper.max = this.frames ? this.frames.counts[this.index(this.fixed)] - 1 : value;
+        if (this.inputs[i] === this.stepper) this.stepper.max = this.frames ? this.last() : value;
         this.inputs[i].value = value;
       });
       this.update();
@@ -97,11 +98,19 @@
       this.readout.setAttribute("aria-live", "polite");
     }
 
+    count() { return this.frames.counts[this.index(this.fixed)]; }
+
+    last() { return Math.max(this.count(), 1) - 1; }
+
     get fixed() { return this.sizes.map((_, i) => i); }
 
     update() {
       if (!this.frames) { this.load(); this.label(); return; }
-      if (this.stepper) this.stepper.max = this.frames.counts[this.index(this.fixed)] - 1; // the browser clamps the value
+      if (this.stepper) {
+        this.stepper.max = this.last(); // the browser clamps the value
+        this.stepper.disabled = this.play.disabled = this.last() === 0;
+        if (this.play.disabled) this.stop();
+      }
       this.label();
       this.scheduled ??= requestAnimationFrame(() => { this.scheduled = null; this.draw(); });
     }
@@ -127,15 +136,29 @@
       this.figure.dataset.shown = JSON.stringify(Object.fromEntries(this.config.names.map((name, i) => [name, this.value(i)])));
     }
 
+    position() {
+      if (this.frames && this.count() === 0) return "none";
+      return `${Number(this.stepper.value) + 1} of ${Number(this.stepper.max) + 1}`;
+    }
+
     value(i) {
       const at = Number(this.inputs[i].value);
       return this.inputs[i] === this.stepper ? at : this.config.pages[i][at];
     }
 
+    // Mark the example that the fixed controls are set to, wherever the step is.
+    mark() {
+      this.presets.forEach((button, i) => {
+        const same = this.fixed.every((j) => this.config.presets[i][j] === Number(this.inputs[j].value));
+        button.setAttribute("aria-pressed", same);
+      });
+    }
+
     label() {
+      this.mark();
       this.inputs.forEach((input, i) => {
         if (!this.outputs[i]) return;
-        const text = input === this.stepper ? `${Number(input.value) + 1} of ${Number(input.max) + 1}` : this.value(i);
+        const text = input === this.stepper ? this.position() : this.value(i);
         this.outputs[i].textContent = text;
         input.setAttribute("aria-valuetext", text);
       });

@@ -1,47 +1,22 @@
-"""The palette, and SVG in its colours that follows a page's light and dark."""
+"""Figures as SVG in the palette's colours, which follow a page's light and dark."""
 
 import html
 import io
 import re
-from typing import NamedTuple
 
 from matplotlib import rc_context
 
-
-class Colour(NamedTuple):
-    """One colour of the palette on a light and on a dark page."""
-
-    light: str
-    dark: str
-
-
-PALETTE = {
-    "ink": Colour("#1e2530", "#e8eaed"),
-    "paper": Colour("#fefefe", "#121212"),
-    "muted": Colour("#667080", "#a3acb9"),
-    "line": Colour("#b9c0ca", "#4a525e"),
-    "faint": Colour("#f0f2f5", "#23282f"),
-    "blue": Colour("#2468a8", "#74b3f0"),
-    "sky": Colour("#cde1f5", "#1d4468"),
-    "orange": Colour("#d2691e", "#ffa657"),
-    "peach": Colour("#fbdcbf", "#61391a"),
-    "green": Colour("#1f8a5b", "#5fd39a"),
-    "mint": Colour("#c9ecd9", "#1b4d36"),
-    "red": Colour("#c4314b", "#ff7d90"),
-    "rose": Colour("#f8d3da", "#5e2430"),
-}
+from notebook_utils._style import PALETTE, STYLE
 
 _COLOUR_NAMES = {colour.light: name for name, colour in PALETTE.items()}
 
 
-def to_svg(figure, *, style, alt="", name=None, view=None):
+def to_svg(figure, *, alt="", name=None, view=None):
     """Write a figure as a compact SVG whose palette colours are CSS variables.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-    style : dict
-        Matplotlib's settings while it writes.
     alt : str
         Stored as the drawing's accessible label.
     name : str, optional
@@ -55,7 +30,7 @@ def to_svg(figure, *, style, alt="", name=None, view=None):
     str
         One ``<svg>`` element.
     """
-    with rc_context(style), io.StringIO() as stream:
+    with rc_context(STYLE), io.StringIO() as stream:
         figure.savefig(stream, format="svg", metadata={"Date": None})
         text = stream.getvalue()
     across, down = figure.get_size_inches() * 96
@@ -63,6 +38,7 @@ def to_svg(figure, *, style, alt="", name=None, view=None):
         "xmlns": "http://www.w3.org/2000/svg",
         "xmlns:xlink": "http://www.w3.org/1999/xlink",
         "class": "nu-picture",
+        "stroke-linejoin": "round",  # matplotlib leaves its default out
         "viewBox": view_box(figure.get_size_inches(), view),
         "width": f"{across:.0f}",
         "height": f"{down:.0f}",
@@ -99,20 +75,20 @@ def _inside(text):
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r"<style[^>]*>\*\{[^}]*\}</style>|<defs>\s*</defs>", "", text)
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", text))
+    text = re.sub(r"<[^>]+>", lambda tag: _tidy_tag(tag.group(0), used), text)
+    return re.sub(r">\s+<", "><", text).strip()
+
+
+def _tidy_tag(tag, used):
+    """Shorten a tag: one line, few ids, coordinates to a tenth, colours by name."""
 
     def identify(match):
         return match.group(0) if match.group(1) in used else _marker(match.group(1))
 
-    text = re.sub(r' id="([^"]+)"', identify, text)
-    text = re.sub(r"<[^>]+>", _tidy_tag, text)
-    text = text.replace("'DejaVu Sans'", "var(--nu-font, 'DejaVu Sans', sans-serif)")
-    return re.sub(r">\s+<", "><", text).strip()
-
-
-def _tidy_tag(match):
-    """Shorten a tag: one line, coordinates to a tenth of a point, colours by name."""
-    tag = re.sub(r"\s*\n\s*", " ", match.group(0))
+    tag = re.sub(r"\s*\n\s*", " ", tag)
+    tag = re.sub(r' id="([^"]+)"', identify, tag)
     tag = re.sub(r'\b(?:d|x|y|points)="[^"]*"', _shorten_numbers, tag)
+    tag = tag.replace("'DejaVu Sans'", "var(--nu-font, 'DejaVu Sans', sans-serif)")
     return re.sub(r"#[0-9a-f]{6}", _variable, tag)
 
 

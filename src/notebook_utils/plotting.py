@@ -7,70 +7,69 @@ for its light and dark theme.
 """
 
 import ast
-import functools
 import inspect
 import textwrap
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
-from notebook_utils import _svg
-from notebook_utils._svg import PALETTE
-
-INK, PAPER, MUTED, LINE, FAINT = (
-    PALETTE[name].light for name in ("ink", "paper", "muted", "line", "faint")
+from notebook_utils._style import (
+    BLUE,
+    DIVERGING,
+    FAINT,
+    GREEN,
+    INK,
+    LINE,
+    MINT,
+    MUTED,
+    ORANGE,
+    PALETTE,
+    PAPER,
+    PEACH,
+    RED,
+    ROSE,
+    SKY,
+    STYLE,
 )
-BLUE, SKY, ORANGE, PEACH = (
-    PALETTE[name].light for name in ("blue", "sky", "orange", "peach")
-)
-GREEN, MINT, RED, ROSE = (
-    PALETTE[name].light for name in ("green", "mint", "red", "rose")
-)
+from notebook_utils._svg import to_svg
 
-# For signed values: zero is grey on either page, so a heat map needs no second version.
-DIVERGING = LinearSegmentedColormap.from_list(
-    "notebook_utils_diverging", [ORANGE, "#f4f4f2", BLUE]
-)
-
-STYLE = {
-    "figure.facecolor": PAPER,
-    "figure.dpi": 100,
-    "savefig.facecolor": PAPER,
-    "axes.facecolor": PAPER,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.titlesize": 11,
-    "axes.labelsize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.prop_cycle": f"cycler('color', {[BLUE, ORANGE, GREEN, RED, MUTED]})",
-    "axes.grid": False,
-    "grid.color": LINE,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "text.color": INK,
-    "legend.frameon": False,
-    "lines.linewidth": 2.0,
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "svg.fonttype": "none",  # text stays text, in the page's own font
-    "svg.hashsalt": "notebook_utils",  # equal pictures are equal files
-}
-
-to_svg = functools.partial(_svg.to_svg, style=STYLE)
+__all__ = [
+    "BLUE",
+    "DIVERGING",
+    "FAINT",
+    "GREEN",
+    "INK",
+    "LINE",
+    "MINT",
+    "MUTED",
+    "ORANGE",
+    "PALETTE",
+    "PAPER",
+    "PEACH",
+    "RED",
+    "ROSE",
+    "SKY",
+    "STYLE",
+    "Board",
+    "draw_cells",
+    "draw_crosses",
+    "draw_line",
+    "grid_axes",
+    "show",
+    "show_source",
+    "show_table",
+    "subplots",
+    "to_svg",
+]
 
 
 def subplots(rows=1, columns=1, *, width=7.2, height=3.0, **options):
-    """Figure and axes in the book's style.
+    """Figure and axes in the book's style, which is matplotlib's from then on.
 
     Parameters
     ----------
@@ -87,9 +86,10 @@ def subplots(rows=1, columns=1, *, width=7.2, height=3.0, **options):
         Not registered with pyplot: it is shown once, by `show`, and freed.
     axes : matplotlib.axes.Axes or ndarray of them
     """
-    with rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, figure.subplots(rows, columns, **options)
+    # for good: what is added to the axes later takes its colours from here, too
+    rcParams.update(STYLE)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, **options)
 
 
 def show(figure, *, caption, alt, name=None):
@@ -131,16 +131,18 @@ class Board:
     ----------
     figure : matplotlib.figure.Figure
     width, height : float
-        Cells across and down; the figure should have the same proportions.
+        Cells across and down, margins included; the figure should have the same
+        proportions.
+    margin : float
+        Cells left of column 0 and above row 0.
     """
 
-    def __init__(self, figure, width, height):
+    def __init__(self, figure, width, height, *, margin=0.0):
         across, down = figure.get_size_inches()
         scale = min(across / width, down / height)
         self.figure = figure
-        self.transform = (
-            Affine2D().scale(scale, -scale).translate(0, down) + figure.dpi_scale_trans
-        )
+        inches = Affine2D().translate(margin, margin).scale(scale, -scale)
+        self.transform = inches.translate(0, down) + figure.dpi_scale_trans
 
     def add_artist(self, artist):
         """Add an artist whose coordinates are cells, as `Axes.add_artist` does."""
@@ -227,11 +229,11 @@ def show_source(function):
     ----------
     function : callable
     """
-    lines = inspect.getsource(function).splitlines()
-    tree = ast.parse(textwrap.dedent("\n".join(lines)))
-    first = tree.body[0].body[0]
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-        del lines[first.lineno - 1 : first.end_lineno]
+    lines = textwrap.dedent(inspect.getsource(function)).splitlines()
+    definition = ast.parse("\n".join(lines)).body[0]
+    if ast.get_docstring(definition) is not None:
+        docstring = definition.body[0]
+        del lines[docstring.lineno - 1 : docstring.end_lineno]
     source = "\n".join(lines)
     _show_markdown(f"```python\n{source}\n```", source)
 
@@ -255,10 +257,12 @@ def show_table(header, rows):
         raise ValueError(
             f"row {wrong[0]} has {len(wrong[0])} entries, the header has {len(header)}"
         )
-    lines = [
-        " | ".join(map(str, row)) for row in (header, ["---"] * len(header), *rows)
-    ]
-    _show_markdown("\n".join(f"| {line} |" for line in lines), "\n".join(lines))
+    table = [[str(entry) for entry in row] for row in (header, *rows)]
+    table.insert(1, ["---"] * len(header))
+    text = "\n".join(" | ".join(row) for row in table)
+    # a bar within an entry would begin a column
+    cells = [[entry.replace("|", "\\|") for entry in row] for row in table]
+    _show_markdown("\n".join(f"| {' | '.join(row)} |" for row in cells), text)
 
 
 def _show_markdown(markdown, text):

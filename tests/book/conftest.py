@@ -1,13 +1,7 @@
-"""The built book, and the build's own modules."""
-
-import sys
-from pathlib import Path
+"""The built book."""
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-HTML = ROOT / "_build" / "html"
-sys.path.insert(0, str(ROOT / "_ext"))
+from places import HTML
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import posixpath
 import re
 from urllib.parse import unquote, urlsplit
 
-from conftest import HTML
+from places import HTML
 
 from notebook_utils._svg import PALETTE, theme_css
 

@@ -11,7 +11,7 @@ import nbformat
 import notebooks
 import pytest
 import yaml
-from conftest import ROOT
+from places import ROOT
 
 BRIEF = {"jupyter-book", "numpy", "torch", "matplotlib", "ipywidgets", "nbval"}
 CHAPTERS = notebooks.all_notebooks()
@@ -201,7 +201,7 @@ def test_too_old_a_python_is_one_line():
     [
         ("ERROR: Failed building wheel for numpy\nerror: gcc", "C compiler"),
         ("Temporary failure in name resolution", "no package index within reach"),
-        ("ERROR: No matching distribution found for torch==2.13.0", "too new"),
+        ("ERROR: No matching distribution found for torch==2.13.0", "has no torch=="),
         ("OSError: No space left on device", "the disk is full"),
     ],
 )

@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from places import HTML
 from playwright.sync_api import sync_playwright
 
-HTML = Path(__file__).parents[2] / "_build" / "html"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",)
 HOW = (

@@ -13,6 +13,7 @@ PACKAGE = Path(notebook_utils.__file__).parent
 RANKS = {
     "arrays": 0,
     "device": 1,
+    "_style": 3,  # plotting's
     "_svg": 3,  # plotting's
     "plotting": 3,
     "exercises": 3,

@@ -41,7 +41,8 @@ class Slider:
     def positions(self):
         """Every position of the slider in Jupyter."""
         count = round((self.high - self.low) / self.step) + 1
-        return tuple(self.low + i * self.step for i in range(count))
+        # rounded: 0.1 + 2 · 0.1 is 0.30000000000000004, and a page would show it
+        return tuple(round(self.low + i * self.step, 12) for i in range(count))
 
     @property
     def is_complete(self):
@@ -81,7 +82,8 @@ class Steps:
     ----------
     name, label : str
     count : callable
-        Takes other controls by name and returns how many positions exist, at least 1.
+        Takes other controls by name and returns how many positions there are; 0 where
+        there is nothing to choose, and the picture is drawn at position 0.
     default : int
     """
 

@@ -1,6 +1,7 @@
 """Explorer of convolution arithmetic: which input cells does each output read?"""
 
 from itertools import product
+from typing import NamedTuple
 
 from notebook_utils import plotting
 from notebook_utils.convolution import input_positions, output_size
@@ -8,10 +9,40 @@ from notebook_utils.explorers.controls import Slider, Steps
 from notebook_utils.explorers.core import Explorer, Layer
 from notebook_utils.plotting import draw_cells, draw_crosses, draw_line
 
-MAX_SIZE, MAX_PADDING = 8, 4
-PANEL = MAX_SIZE + 2 * MAX_PADDING
-GAP = 1.5
-WIDTH, HEIGHT = 2 * PANEL + GAP + 1, PANEL + 1
+# The input begins at this row and column of the board and never moves: padding grows
+# around it, so that a change is seen as a change.
+START = 4
+MAX_SIZE, MAX_PADDING = 8, START
+GAP, MARGIN = 1.5, 0.5
+
+
+class Extent(NamedTuple):
+    """The rows, and columns, from `first` to `last` that padded inputs cover."""
+
+    first: int
+    last: int
+
+    @property
+    def output(self):
+        """The column where the output begins."""
+        return self.last + GAP
+
+    @property
+    def width(self):
+        """Columns of both panels, gap and margins."""
+        return 2 * (self.last - self.first) + GAP + 2 * MARGIN
+
+
+# two scales: cells are larger while the padding is not
+NARROW = Extent(START - 2, START + MAX_SIZE + 2)
+WIDE = Extent(START - MAX_PADDING, START + MAX_SIZE + MAX_PADDING)
+HEIGHT = WIDE.last + 2 * MARGIN
+
+
+def extent(size, padding):
+    """Return the smaller extent that holds a padded input."""
+    fits = START - padding >= NARROW.first and START + size + padding <= NARROW.last
+    return NARROW if fits else WIDE
 
 
 def outputs(size, kernel, stride, padding, dilation):
@@ -24,9 +55,14 @@ def outputs(size, kernel, stride, padding, dilation):
         return 0
 
 
+def count_outputs(size, kernel, stride, padding, dilation):
+    """Return how many outputs there are in both directions."""
+    return outputs(size, kernel, stride, padding, dilation) ** 2
+
+
 def canvas(figure):
-    """Lay out: the input ends at column PANEL, the output begins behind the gap."""
-    return plotting.Board(figure, WIDTH, HEIGHT)
+    """Return a board that holds both panels at their largest."""
+    return plotting.Board(figure, WIDE.width, HEIGHT, margin=MARGIN)
 
 
 def _square(low, high):
@@ -51,35 +87,18 @@ def input_key(size, kernel, stride, padding, dilation):
 
 def draw_input(ax, size, padding, read):
     """Draw input cells filled, padding dashed, and cross out what is never read."""
-    side = size + 2 * padding
-    cells = list(_square(0, side))
-
-    def place(some):
-        return [(0.5 + r, 0.5 + PANEL - side + c) for r, c in some]
-
-    inside = [
-        (r, c)
-        for r, c in cells
-        if padding <= r < padding + size and padding <= c < padding + size
-    ]
-    outside = sorted(set(cells) - set(inside))
-    dashed = {
-        "face": plotting.FAINT,
-        "edge": plotting.MUTED,
-        "linestyle": (0, (1.5, 1.5)),
+    first = START - padding
+    cells = {
+        (first + r, first + c): read[r] and read[c]
+        for r, c in _square(0, size + 2 * padding)
     }
-    draw_cells(ax, place(outside), size=0.9, **dashed)
-    never = [(r, c) for r, c in cells if not (read[r] and read[c])]
-    kept = [cell for cell in inside if cell not in set(never)]
-    draw_cells(ax, place(kept), face=plotting.SKY, edge=plotting.BLUE, size=0.9)
-    draw_cells(
-        ax,
-        place(sorted(set(inside) - set(kept))),
-        face=plotting.PAPER,
-        edge=plotting.BLUE,
-        size=0.9,
-    )
-    draw_crosses(ax, place(never))
+    inside = set(_square(START, START + size))
+    dashed = {"edge": plotting.MUTED, "linestyle": (0, (1.5, 1.5))}
+    draw_cells(ax, sorted(set(cells) - inside), face=plotting.FAINT, size=0.9, **dashed)
+    for is_read, face in ((True, plotting.SKY), (False, plotting.PAPER)):
+        some = [cell for cell in sorted(inside) if cells[cell] == is_read]
+        draw_cells(ax, some, face=face, edge=plotting.BLUE, size=0.9)
+    draw_crosses(ax, [cell for cell, is_read in cells.items() if not is_read])
 
 
 def window_key(size, kernel, stride, padding, dilation, step):
@@ -88,9 +107,10 @@ def window_key(size, kernel, stride, padding, dilation, step):
     row, column = divmod(step, n) if n else (0, 0)
     # a kernel of one cell has nothing to spread
     spread = dilation if kernel > 1 else 1
+    first = START - padding
     return {
-        "top": row * stride,
-        "left": PANEL - size - 2 * padding + column * stride,
+        "top": first + row * stride,
+        "left": first + column * stride,
         "kernel": kernel,
         "dilation": spread,
         "fits": n > 0,
@@ -99,7 +119,7 @@ def window_key(size, kernel, stride, padding, dilation, step):
 
 def draw_window(ax, top, left, kernel, dilation, fits):
     """Frame the window and fill the cells it reads; those it skips stay as they are."""
-    top, left, side = top + 0.5, left + 0.5, dilation * (kernel - 1) + 1
+    side = dilation * (kernel - 1) + 1
     taps = [(top + a * dilation, left + b * dilation) for a, b in _square(0, kernel)]
     if fits:
         colour = plotting.ORANGE
@@ -115,42 +135,49 @@ def draw_window(ax, top, left, kernel, dilation, fits):
 
 
 def output_key(size, kernel, stride, padding, dilation):
-    """The output's side."""
-    return {"side": outputs(size, kernel, stride, padding, dilation)}
+    """The output's side, and where it begins."""
+    place = extent(size, padding)
+    side = outputs(size, kernel, stride, padding, dilation)
+    return {"side": side, "top": place.first, "left": place.output}
 
 
-def draw_output(ax, side):
+def draw_output(ax, side, top, left):
     """Draw the output's cells; a click on one moves the window there."""
-    cells = [(0.5 + r, 0.5 + PANEL + GAP + c) for r, c in _square(0, side)]
-    draw_cells(
-        ax,
-        cells,
-        face=plotting.MINT,
-        edge=plotting.GREEN,
-        size=0.9,
-        gid=lambda i: f"set:step={i}",
-    )
+    cells = [(top + r, left + c) for r, c in _square(0, side)]
+    style = {"face": plotting.MINT, "edge": plotting.GREEN, "size": 0.9}
+    draw_cells(ax, cells, gid=lambda i: f"set:step={i}", **style)
 
 
 def mark_key(size, kernel, stride, padding, dilation, step):
-    """Which output is being computed."""
+    """Where the output that is being computed lies, if there is one."""
+    place = extent(size, padding)
     side = outputs(size, kernel, stride, padding, dilation)
-    row, column = divmod(step, side) if side else (0, 0)
-    return {"side": side, "row": row, "column": column}
+    if not side:
+        return {"cell": None}
+    row, column = divmod(step, side)
+    return {"cell": (place.first + row, place.output + column)}
 
 
-def draw_mark(ax, side, row, column):
+def draw_mark(ax, cell):
     """Fill the output cell that is being computed."""
-    if side:
-        cell = (0.5 + row, 0.5 + PANEL + GAP + column)
+    if cell:
         draw_cells(ax, [cell], face=plotting.ORANGE, edge=plotting.ORANGE, size=0.62)
 
 
-def view(size, padding):
-    """Show both panels, in one scale, as large as the padded input allows."""
-    side = max(size + 2 * padding, MAX_SIZE)
-    width, height = 2 * side + GAP + 1, (2 * side + GAP + 1) * HEIGHT / WIDTH
-    return ((PANEL - side) / WIDTH, 0, width / WIDTH, height / HEIGHT)
+def view_key(size, kernel, stride, padding, dilation):
+    """The extent to show, and how far a kernel that does not fit sticks out."""
+    place = extent(size, padding)
+    reach = START - padding + dilation * (kernel - 1) + 1
+    fits = outputs(size, kernel, stride, padding, dilation) > 0
+    return {"place": place, "reach": 0 if fits or reach <= place.last else reach}
+
+
+def view(place, reach):
+    """Show both panels of an extent, or all of a kernel that does not fit."""
+    across = max(place.width, (reach + 2 * MARGIN) * WIDE.width / HEIGHT)
+    corner = 0 if reach else place.first
+    share = across / WIDE.width
+    return (corner / WIDE.width, corner / HEIGHT, share, share)
 
 
 def read_kernel(kernel, dilation):
@@ -176,7 +203,7 @@ def read_floor(size, kernel, stride, padding, dilation):
     rest = (size + 2 * padding - dilation * (kernel - 1) - 1) % stride
     if not rest:
         return "nothing"
-    return "1 row and 1 column" if rest == 1 else f"{rest} rows and {rest} columns"
+    return f"{_count(rest, 'row')} and {_count(rest, 'column')}"
 
 
 def read_never(size, kernel, stride, padding, dilation):
@@ -209,11 +236,14 @@ def output_reads(size, kernel, stride, padding, dilation, step):
 
 def read_output(row, column, cells, zeros):
     """Say what one output reads."""
-    return (
-        "—"
-        if cells is None
-        else f"({row}, {column}) reads {cells} of input, {zeros} of padding"
-    )
+    if cells is None:
+        return "—"
+    reads = f"{_count(cells, 'cell')}, {_count(zeros, 'zero')}"
+    return f"row {row}, column {column}: {reads}"
+
+
+def _count(number, thing):
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 explorer = Explorer(
@@ -223,21 +253,16 @@ explorer = Explorer(
     description=(
         "Left, the input (blue) in its ring of padding (dashed), and the window of one"
         " output with the cells it reads (orange); right, the output (green) with that"
-        " output marked. Crossed cells are read by no output at all."
+        " output marked. Crossed cells are read by no output at all. A kernel that does"
+        " not fit is red."
     ),
     controls=(
-        Slider("size", "Input size i", 1, MAX_SIZE, 7, page=(4, 5, 6, 7, 8)),
+        Slider("size", "Input size n", 1, MAX_SIZE, 7, page=(4, 5, 6, 7, 8)),
         Slider("kernel", "Kernel k", 1, 7, 3, page=(1, 2, 3, 4, 5)),
         Slider("stride", "Stride s", 1, 5, 2),
         Slider("padding", "Padding p, each side", 0, MAX_PADDING, 1),
         Slider("dilation", "Dilation d", 1, 5, 1),
-        Steps(
-            "step",
-            "Output",
-            lambda size, kernel, stride, padding, dilation: (
-                max(outputs(size, kernel, stride, padding, dilation), 1) ** 2
-            ),
-        ),
+        Steps("step", "Output", count_outputs),
     ),
     canvas=canvas,
     layers=(
@@ -248,14 +273,15 @@ explorer = Explorer(
     ),
     readout=(
         ("Effective kernel k′ = d(k − 1) + 1", Layer(read_kernel)),
-        ("Output size o = ⌊(i + 2p − k′) / s⌋ + 1", Layer(read_size)),
-        ("Left over at the far end", Layer(read_floor)),
+        ("Output size o = ⌊(n + 2p − k′) / s⌋ + 1", Layer(read_size)),
+        ("Left over, padding included", Layer(read_floor)),
         ("Input cells never read", Layer(read_never)),
-        ("This output", Layer(read_output, output_reads)),
+        ("This output reads", Layer(read_output, output_reads)),
     ),
-    view=Layer(view),
-    size=(7.2, 7.2 * HEIGHT / WIDTH),
+    view=Layer(view, view_key),
+    size=(7.2, 7.2 * HEIGHT / WIDE.width),
     presets=(
+        ("Strided", {}),
         ("Valid", {"size": 7, "kernel": 3, "stride": 1, "padding": 0}),
         ("Same", {"size": 7, "kernel": 3, "stride": 1, "padding": 1}),
         ("Full", {"size": 5, "kernel": 3, "stride": 1, "padding": 2}),

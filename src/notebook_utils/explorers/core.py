@@ -7,6 +7,7 @@ different drawings of each layer are rendered and sent, never the product of all
 controls.
 """
 
+import html
 import importlib
 import inspect
 import pkgutil
@@ -101,7 +102,7 @@ class Explorer:
             raise ValueError(
                 f"explorer {self.name}: the Steps control must be the last one"
             )
-        for layer in (*self.layers, *(layer for _, layer in self.readout)):
+        for layer in self.every_layer:
             unknown = set(layer.names) - names
             if unknown:
                 raise ValueError(
@@ -116,6 +117,12 @@ class Explorer:
                         f"explorer {self.name}: preset {label!r} sets {control.name} to"
                         f" {values[control.name]}, which the page does not offer"
                     )
+
+    @property
+    def every_layer(self):
+        """The layers of the picture, the lines of the read-out, and the view."""
+        views = (self.view,) if self.view else ()
+        return (*self.layers, *(layer for _, layer in self.readout), *views)
 
     @property
     def fixed(self):
@@ -133,12 +140,12 @@ class Explorer:
         """Return how many positions the `Steps` control has here; 1 without one."""
         if self.steps is None:
             return 1
-        return self.steps.count(
-            **{
-                name: values[name]
-                for name in inspect.signature(self.steps.count).parameters
-            }
-        )
+        names = inspect.signature(self.steps.count).parameters
+        return self.steps.count(**{name: values[name] for name in names})
+
+    def last_step(self, values):
+        """Return the last position: 0 also where there is none to choose."""
+        return max(self.step_count(values), 1) - 1
 
     def values(self, **values):
         """Complete a setting with defaults and check it.
@@ -161,11 +168,11 @@ class Explorer:
             if not control.allows(value):
                 raise ValueError(f"control {control.name}: {value!r} is out of range")
         if self.steps is not None:
-            count, step = self.step_count(complete), complete[self.steps.name]
-            if not 0 <= step < count:
+            last, step = self.last_step(complete), complete[self.steps.name]
+            if not 0 <= step <= last:
                 raise ValueError(
                     f"control {self.steps.name}: {step!r} is out of range,"
-                    f" there are {count} positions"
+                    f" the last position is {last}"
                 )
         return complete
 
@@ -211,7 +218,7 @@ class Explorer:
             values = dict(
                 zip((control.name for control in self.fixed), combination, strict=True)
             )
-            for step in range(self.step_count(values)):
+            for step in range(self.last_step(values) + 1):
                 yield values | ({self.steps.name: step} if self.steps else {})
 
     def ends(self):
@@ -227,7 +234,7 @@ class Explorer:
                 setting = {control.name: value}
                 yield self.values(**setting)
                 if self.steps is not None:
-                    last = self.step_count(self.values(**setting)) - 1
+                    last = self.last_step(self.values(**setting))
                     yield self.values(**setting, **{self.steps.name: last})
         for _, setting in self.presets:
             yield self.values(**setting)
@@ -241,7 +248,8 @@ class Explorer:
         readout = "\n".join(f"{label}: {text}" for label, text in self.read().items())
         bundle = dict(build_widget(self)._repr_mimebundle_())
         bundle["text/plain"] = f"Explorer: {self.title}\n{readout}".strip()
-        bundle["text/html"] = f'<div data-explorer="{self.name}">{self.title}</div>'
+        title = html.escape(self.title)
+        bundle["text/html"] = f'<div data-explorer="{self.name}">{title}</div>'
         display(bundle, raw=True)
 
 

@@ -14,7 +14,8 @@ BUDGET = 600_000  # bytes that one explorer may transfer
 def render_layer(explorer, layer, arguments):
     """Draw one layer alone and return the inside of its SVG, without background."""
     figure = explorer.draw([(layer, arguments)])
-    figure.patch.set_visible(False)
+    for background in (figure.patch, *(ax.patch for ax in figure.axes)):
+        background.set_visible(False)
     svg = to_svg(figure)
     return svg[svg.index(">") + 1 : -len("</svg>")]
 
@@ -93,7 +94,7 @@ def tabulate(explorer, layer, render):
     drawings, runs, pointer, rendered = {}, {}, [], []
     for values in _combinations([explorer.fixed[i] for i in own]):
         run = []
-        for step in range(explorer.step_count(values) if stepped else 1):
+        for step in range(explorer.last_step(values) + 1 if stepped else 1):
             arguments = layer.arguments(
                 values | ({steps.name: step} if stepped else {})
             )

@@ -26,7 +26,7 @@ def build_widget(explorer):
     rows = list(controls.values())
     steps = explorer.steps
     if steps is not None:
-        last = explorer.step_count(explorer.values()) - 1
+        last = explorer.last_step(explorer.values())
         position = widgets.IntSlider(
             value=steps.default, min=0, max=last, description=steps.label, **_wide()
         )
@@ -47,9 +47,9 @@ def build_widget(explorer):
         values = {name: control.value for name, control in controls.items()}
         try:
             if steps is not None:
-                count = explorer.step_count(values)
-                values[steps.name] = min(values[steps.name], count - 1)
-                controls[steps.name].max = count - 1
+                last = explorer.last_step(values)
+                values[steps.name] = min(values[steps.name], last)
+                controls[steps.name].max = last
             picture.value = to_svg(
                 explorer.figure(**values),
                 alt=explorer.description,
@@ -71,7 +71,7 @@ def build_widget(explorer):
         values = explorer.values(**setting)
         setting_preset = True  # several controls change, the picture is drawn once
         if steps is not None:
-            controls[steps.name].max = explorer.step_count(values) - 1
+            controls[steps.name].max = explorer.last_step(values)
         for name, value in values.items():
             controls[name].value = value
         setting_preset = False

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import HTML
+from places import HTML
 
 from notebook_utils.explorers.controls import Choice, Steps
 from notebook_utils.explorers.core import all_explorers

@@ -1,7 +1,7 @@
 """Every page of the book: no request to another origin, no error, readable."""
 
 import pytest
-from conftest import HTML
+from places import HTML
 
 PAGES = sorted(
     path.relative_to(HTML).as_posix()
