@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import IPython.display
 import numpy as np
 import pytest
-from matplotlib import pyplot, rc_context
+from matplotlib import pyplot, rc_context, rcdefaults
 from matplotlib.figure import Figure
 
 from notebook_utils import _svg, plotting
@@ -33,6 +33,14 @@ SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
 NUMBER = r"-?\d+(?:\.\d+)?"
 FOREIGN = "#123456"
+
+
+@pytest.fixture(autouse=True)
+def matplotlibs_own_settings():
+    """Begin each test with matplotlib's settings: `subplots` changes them for good."""
+    with rc_context():
+        rcdefaults()
+        yield
 
 
 def busy_figure():

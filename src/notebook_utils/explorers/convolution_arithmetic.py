@@ -22,10 +22,10 @@ class Extent(NamedTuple):
     first: int
     last: int
 
-    @property
-    def output(self):
-        """The column where the output begins."""
-        return self.last + GAP
+    def output(self, side):
+        """The row and column where an output of this side begins."""
+        row = START if START + side <= self.last else self.first
+        return row, self.last + GAP
 
     @property
     def width(self):
@@ -138,7 +138,8 @@ def output_key(size, kernel, stride, padding, dilation):
     """The output's side, and where it begins."""
     place = extent(size, padding)
     side = outputs(size, kernel, stride, padding, dilation)
-    return {"side": side, "top": place.first, "left": place.output}
+    top, left = place.output(side)
+    return {"side": side, "top": top, "left": left}
 
 
 def draw_output(ax, side, top, left):
@@ -154,8 +155,8 @@ def mark_key(size, kernel, stride, padding, dilation, step):
     side = outputs(size, kernel, stride, padding, dilation)
     if not side:
         return {"cell": None}
-    row, column = divmod(step, side)
-    return {"cell": (place.first + row, place.output + column)}
+    (row, column), (top, left) = divmod(step, side), place.output(side)
+    return {"cell": (top + row, left + column)}
 
 
 def draw_mark(ax, cell):
