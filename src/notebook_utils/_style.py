@@ -47,6 +47,7 @@ STYLE = {
     "figure.facecolor": PAPER,
     "figure.dpi": 100,
     "savefig.facecolor": PAPER,
+    "savefig.bbox": None,  # a tight box would not be the size that is said
     "axes.facecolor": PAPER,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,

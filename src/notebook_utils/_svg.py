@@ -28,12 +28,16 @@ def to_svg(figure, *, alt="", name=None, view=None):
     Returns
     -------
     str
-        One ``<svg>`` element.
+        One ``<svg>`` element, of the size in which the part shown was drawn.
     """
     with rc_context(STYLE), io.StringIO() as stream:
         figure.savefig(stream, format="svg", metadata={"Date": None})
         text = stream.getvalue()
-    across, down = figure.get_size_inches() * 96
+    shares = (1, 1) if view is None else view[2:]
+    across, down = (
+        96 * side * share
+        for side, share in zip(figure.get_size_inches(), shares, strict=True)
+    )
     attributes = {
         "xmlns": "http://www.w3.org/2000/svg",
         "xmlns:xlink": "http://www.w3.org/1999/xlink",

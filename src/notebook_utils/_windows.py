@@ -84,13 +84,13 @@ def _split(value, name):
 def output_size(size, kernel, *, stride=1, padding=0, dilation=1):
     r"""Count the outputs of a window that slides along an axis.
 
-    .. math:: o = \lfloor (i + p_{before} + p_{after} - k') / s \rfloor + 1, \quad
+    .. math:: o = \lfloor (n + p_{before} + p_{after} - k') / s \rfloor + 1, \quad
               k' = d (k - 1) + 1
 
     Parameters
     ----------
     size : int or pair (h, w)
-        Cells of the input, i.
+        Cells of the input, n.
     kernel : int or pair
         Taps of the kernel, k; dilated, they span the effective kernel k'.
     stride, dilation : int or pair
@@ -111,7 +111,7 @@ def output_size(size, kernel, *, stride=1, padding=0, dilation=1):
 
     Notes
     -----
-    The last (i + p - k') mod s cells of the padded input are read by no window.
+    The last (n + p - k') mod s cells of the padded input are read by no window.
 
     References
     ----------
@@ -132,9 +132,9 @@ def output_size(size, kernel, *, stride=1, padding=0, dilation=1):
 
 @per_axis
 def same_padding(size, kernel, *, stride=1, dilation=1):
-    r"""Pad as TensorFlow's SAME does, so that the output has ceil(i / s) cells.
+    r"""Pad as TensorFlow's SAME does, so that the output has ceil(n / s) cells.
 
-    .. math:: p = \max((\lceil i / s \rceil - 1) s + k' - i, 0), \quad
+    .. math:: p = \max((\lceil n / s \rceil - 1) s + k' - n, 0), \quad
               p_{before} = \lfloor p / 2 \rfloor
 
     Parameters
@@ -182,7 +182,7 @@ def transposed_output_size(
 ):
     r"""Count the outputs of a transposed convolution along an axis.
 
-    .. math:: o = (i - 1) s - p_{before} - p_{after} + d (k - 1) + p_{out} + 1
+    .. math:: o = (n - 1) s - p_{before} - p_{after} + d (k - 1) + p_{out} + 1
 
     Parameters
     ----------

@@ -1062,7 +1062,7 @@ def test_what_one_output_reads_is_what_autograd_says(setting, record):
         inside = int(interior(reads, setting["size"], setting["padding"]).sum())
         zeros = int(reads.sum()) - inside
         text = CONVOLUTION.read(**setting, step=step)[LABELS[4]]
-        assert numbers(text) == [*output, inside, zeros]
+        assert numbers(text) == [inside, zeros, *output]
         window = arithmetic.window_key(**setting, step=step)
         assert window["fits"]
         places = [i * window["dilation"] for i in range(window["kernel"])]
@@ -1101,8 +1101,9 @@ def test_a_kernel_that_does_not_fit_reads_nothing():
 
 
 def test_all_that_is_drawn_is_in_the_view():
+    largest = [s for s in SETTINGS if s["kernel"] == s["stride"] == s["dilation"] == 1]
     settings = random.Random(13).sample(SETTINGS, 60)
-    for setting in [*CONVOLUTION.ends(), *settings]:
+    for setting in [*CONVOLUTION.ends(), *largest, *settings]:
         values = CONVOLUTION.values(**setting)
         left, top, width, height = map(
             float, view_box(CONVOLUTION.size, CONVOLUTION.part(**values)).split()
@@ -1115,3 +1116,74 @@ def test_all_that_is_drawn_is_in_the_view():
         )
         assert left <= x0 <= x1 <= left + width
         assert top <= y0 <= y1 <= top + height
+
+
+# what a reader would notice
+
+
+@pytest.fixture
+def count_from_two():
+    """An explorer whose default step is more than a small setting offers."""
+    return Explorer(
+        name="late",
+        module=__name__,
+        title="late",
+        description="late",
+        controls=(
+            Slider("size", "Size", 1, 4, 3),
+            Steps("step", "Step", lambda size: size, default=2),
+        ),
+        canvas=lambda figure: figure.add_subplot(),
+        layers=(Layer(lambda ax, size: ax.plot([0, size])),),
+        readout=(("at", Layer(lambda step: f"step {step}")),),
+    )
+
+
+def test_a_default_step_gives_way_to_fewer_steps(count_from_two):
+    assert count_from_two.values() == {"size": 3, "step": 2}
+    assert count_from_two.values(size=1) == {"size": 1, "step": 0}
+    assert {"size": 1, "step": 0} in list(count_from_two.ends())
+    with pytest.raises(ValueError, match="control step: 2 is out of range"):
+        count_from_two.values(size=1, step=2)
+
+
+def test_fewer_steps_are_drawn_once(count_from_two, monkeypatch):
+    box = build_widget(count_from_two)
+    drawn = []
+    figure = Explorer.figure
+    monkeypatch.setattr(
+        Explorer, "figure", lambda *a, **k: drawn.append(k) or figure(*a, **k)
+    )
+    box.controls["size"].value = 1
+    assert drawn == [{"size": 1, "step": 0}]
+    assert "step 0" in box.readout.value
+
+
+@pytest.mark.parametrize(
+    "controls", [(), (Slider("a", "A", 0, 4, 2), Slider("a", "A", 0, 9, 2))]
+)
+def test_controls_have_names_of_their_own(controls):
+    with pytest.raises(ValueError, match="needs controls, each with a name of its own"):
+        Explorer("x", __name__, "x", "x", controls, canvas=None, layers=())
+
+
+def test_small_numbers_and_chosen_fractions_are_shown():
+    controls = (
+        Slider("rate", "Rate", 0.001, 0.1, 0.001, step=0.001, page=(0.001, 0.1)),
+        Slider("share", "Share", 0, 4, 2, page=(0, 0.5, 2)),
+    )
+    box = build_widget(
+        Explorer(
+            "fine",
+            __name__,
+            "fine",
+            "fine",
+            controls,
+            canvas=lambda figure: figure.add_subplot(),
+            layers=(Layer(lambda ax, rate, share: ax.plot([rate, share])),),
+            presets=(("half", {"share": 0.5}),),
+        )
+    )
+    assert box.controls["rate"].readout_format == ".4g"
+    box.presets[0].click()
+    assert box.controls["share"].value == 0.5

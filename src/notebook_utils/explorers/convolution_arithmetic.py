@@ -36,7 +36,12 @@ class Extent(NamedTuple):
 # two scales: cells are larger while the padding is not
 NARROW = Extent(START - 2, START + MAX_SIZE + 2)
 WIDE = Extent(START - MAX_PADDING, START + MAX_SIZE + MAX_PADDING)
-HEIGHT = WIDE.last + 2 * MARGIN
+RATIO = WIDE.width / (WIDE.last + 2 * MARGIN)  # of the picture's sides
+
+# the board has room for the largest kernel, which may stick out of any input
+MAX_KERNEL, MAX_DILATION = 7, 5
+HEIGHT = START + MAX_DILATION * (MAX_KERNEL - 1) + 1 + 2 * MARGIN
+WIDTH = RATIO * HEIGHT
 
 
 def extent(size, padding):
@@ -61,8 +66,8 @@ def count_outputs(size, kernel, stride, padding, dilation):
 
 
 def canvas(figure):
-    """Return a board that holds both panels at their largest."""
-    return plotting.Board(figure, WIDE.width, HEIGHT, margin=MARGIN)
+    """Return a board for both panels; which part of it is shown says `view`."""
+    return plotting.Board(figure, WIDTH, HEIGHT, margin=MARGIN)
 
 
 def _square(low, high):
@@ -175,10 +180,10 @@ def view_key(size, kernel, stride, padding, dilation):
 
 def view(place, reach):
     """Show both panels of an extent, or all of a kernel that does not fit."""
-    across = max(place.width, (reach + 2 * MARGIN) * WIDE.width / HEIGHT)
+    across = max(place.width, (reach + 2 * MARGIN) * RATIO)
     corner = 0 if reach else place.first
-    share = across / WIDE.width
-    return (corner / WIDE.width, corner / HEIGHT, share, share)
+    share = across / WIDTH
+    return (corner / WIDTH, corner / HEIGHT, share, share)
 
 
 def read_kernel(kernel, dilation):
@@ -240,7 +245,7 @@ def read_output(row, column, cells, zeros):
     if cells is None:
         return "—"
     reads = f"{_count(cells, 'cell')}, {_count(zeros, 'zero')}"
-    return f"row {row}, column {column}: {reads}"
+    return f"{reads} (row {row}, column {column})"
 
 
 def _count(number, thing):
@@ -259,10 +264,10 @@ explorer = Explorer(
     ),
     controls=(
         Slider("size", "Input size n", 1, MAX_SIZE, 7, page=(4, 5, 6, 7, 8)),
-        Slider("kernel", "Kernel k", 1, 7, 3, page=(1, 2, 3, 4, 5)),
+        Slider("kernel", "Kernel k", 1, MAX_KERNEL, 3, page=(1, 2, 3, 4, 5)),
         Slider("stride", "Stride s", 1, 5, 2),
         Slider("padding", "Padding p, each side", 0, MAX_PADDING, 1),
-        Slider("dilation", "Dilation d", 1, 5, 1),
+        Slider("dilation", "Dilation d", 1, MAX_DILATION, 1),
         Steps("step", "Output", count_outputs),
     ),
     canvas=canvas,
@@ -280,7 +285,7 @@ explorer = Explorer(
         ("This output reads", Layer(read_output, output_reads)),
     ),
     view=Layer(view, view_key),
-    size=(7.2, 7.2 * HEIGHT / WIDE.width),
+    size=(7.2 * WIDTH / WIDE.width, 7.2 * HEIGHT / WIDE.width),
     presets=(
         ("Strided", {}),
         ("Valid", {"size": 7, "kernel": 3, "stride": 1, "padding": 0}),

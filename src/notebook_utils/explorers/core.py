@@ -102,6 +102,10 @@ class Explorer:
             raise ValueError(
                 f"explorer {self.name}: the Steps control must be the last one"
             )
+        if not self.controls or len(names) < len(self.controls):
+            raise ValueError(
+                f"explorer {self.name}: needs controls, each with a name of its own"
+            )
         for layer in self.every_layer:
             unknown = set(layer.names) - names
             if unknown:
@@ -168,7 +172,10 @@ class Explorer:
             if not control.allows(value):
                 raise ValueError(f"control {control.name}: {value!r} is out of range")
         if self.steps is not None:
-            last, step = self.last_step(complete), complete[self.steps.name]
+            last = self.last_step(complete)
+            if self.steps.name not in values:
+                complete[self.steps.name] = min(self.steps.default, last)
+            step = complete[self.steps.name]
             if not 0 <= step <= last:
                 raise ValueError(
                     f"control {self.steps.name}: {step!r} is out of range,"

@@ -98,7 +98,8 @@ def tabulate(explorer, layer, render):
             arguments = layer.arguments(
                 values | ({steps.name: step} if stepped else {})
             )
-            key = tuple(sorted(arguments.items()))
+            # by their text: 1, 1.0 and True are equal, but do not read alike
+            key = repr(sorted(arguments.items()))
             if key not in drawings:
                 drawings[key] = len(drawings)
                 rendered.append(render(arguments))

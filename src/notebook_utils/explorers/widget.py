@@ -39,17 +39,22 @@ def build_widget(explorer):
         format="svg+xml", layout=widgets.Layout(width="100%", max_width="720px")
     )
     readout = widgets.HTML()
-    setting_preset = False
+    busy = False
 
     def draw(_=None):
-        if setting_preset:
+        nonlocal busy
+        if busy:
             return
         values = {name: control.value for name, control in controls.items()}
         try:
             if steps is not None:
                 last = explorer.last_step(values)
                 values[steps.name] = min(values[steps.name], last)
+                busy = (
+                    True  # a lower maximum moves the position: that is no second event
+                )
                 controls[steps.name].max = last
+                busy = False
             picture.value = to_svg(
                 explorer.figure(**values),
                 alt=explorer.description,
@@ -67,14 +72,14 @@ def build_widget(explorer):
             raise
 
     def choose(setting):
-        nonlocal setting_preset
+        nonlocal busy
         values = explorer.values(**setting)
-        setting_preset = True  # several controls change, the picture is drawn once
+        busy = True  # several controls change, the picture is drawn once
         if steps is not None:
             controls[steps.name].max = explorer.last_step(values)
         for name, value in values.items():
             controls[name].value = value
-        setting_preset = False
+        busy = False
         draw()
 
     buttons = []
@@ -119,9 +124,8 @@ def _input(control):
             description=control.label,
             **_wide(),
         )
-    whole = all(
-        isinstance(number, int) for number in (control.low, control.high, control.step)
-    )
+    numbers = (control.low, control.high, control.step, *control.page)
+    whole = all(isinstance(number, int) for number in numbers)
     kind = widgets.IntSlider if whole else widgets.FloatSlider
     ends = {
         "min": control.low,
@@ -129,4 +133,5 @@ def _input(control):
         "step": control.step,
         "value": control.default,
     }
-    return kind(description=control.label, **ends, **_wide())
+    written = {} if whole else {"readout_format": ".4g"}  # else 0.001 reads 0.00
+    return kind(description=control.label, **ends, **written, **_wide())
