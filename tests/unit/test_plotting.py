@@ -304,7 +304,7 @@ def test_the_view(view, box):
     root = parse(to_svg(blank(3, 2), view=view))
     assert root.get("viewBox") == box
     assert _svg.view_box((3, 2), view) == box
-    # of the size in which that part of the figure is drawn, a pixel being 3/4 of a point
+    # of the size in which that part of the figure is drawn: a pixel is 3/4 of a point
     across, down = (float(number) * 4 / 3 for number in box.split()[2:])
     assert (root.get("width"), root.get("height")) == (f"{across:.0f}", f"{down:.0f}")
 
