@@ -103,6 +103,8 @@ def git_form(notebook):
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        if {"hide-input", "hide-cell"} & set(tags):  # folded in Jupyter, too
+            cell.metadata["jupyter"] = nbformat.from_dict({"source_hidden": True})
         if cell.cell_type == "markdown":
             cell.pop("attachments", None)
         if cell.cell_type != "code":
