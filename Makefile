@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help serve html test lint unit nbval site browser notebooks format lock clean
+.PHONY: help serve html test lint unit nbval site browser notebooks report format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ browser: html  ## move every slider in headless Chromium
 
 notebooks: $(READY)  ## run the notebooks and store their text outputs
 	@$(BIN)/python _ext/book.py notebooks
+
+report: $(READY)  ## what each notebook takes, and whether it is up to date
+	@$(BIN)/python _ext/book.py report
 
 format: $(READY)  ## put the code into the book's style
 	$(BIN)/ruff check --fix .

@@ -39,7 +39,7 @@ def execute_notebooks():
             path = futures[future]
             name = path.relative_to(ROOT)
             try:
-                files[path], seconds, cached = future.result()
+                files[path], usage, cached = future.result()
             except notebooks.NotebookError as error:
                 failures.append(str(error))
                 say("failed", name)
@@ -47,7 +47,7 @@ def execute_notebooks():
                 say(
                     "cached" if cached else "executed",
                     name,
-                    "" if cached else f"{seconds:.1f} s",
+                    "" if cached else f"{usage.cpu:.1f} s of CPU",
                 )
     if failures:
         sys.exit("\n\n".join(failures))
@@ -76,7 +76,11 @@ def render_explorers():
             for future in as_completed(
                 [pool.submit(render_explorer, name) for name in waiting]
             ):
-                name, size, seconds = future.result()
+                try:
+                    name, size, seconds = future.result()
+                except Exception as error:
+                    places = "; ".join(getattr(error, "__notes__", []))
+                    sys.exit(f"{places}: {type(error).__name__}: {error}")
                 say(
                     "rendered",
                     f"explorer {name}",
@@ -198,8 +202,22 @@ def store_notebooks(paths):
     """Run notebooks and write their text outputs into them."""
     for path in paths or notebooks.all_notebooks():
         path = Path(path).resolve()
-        seconds = notebooks.store(path)
-        say("stored", path.relative_to(ROOT), f"{seconds:.1f} s of CPU")
+        usage = notebooks.store(path)
+        say("stored", path.relative_to(ROOT), f"{usage.cpu:.1f} s of CPU")
+
+
+def report():
+    """Print what each notebook took when it last ran, and whether that still stands."""
+    print(f"{'notebook':<60} {'CPU':>8} {'memory':>10}  cache")
+    for path in notebooks.all_notebooks():
+        name, record = path.relative_to(ROOT), notebooks.cached(path)
+        if not record.exists():
+            print(f"{name!s:<60} {'':>8} {'':>10}  to be run")
+            continue
+        _, usage, _ = notebooks.executed(path)
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        memory = f"{usage.memory / unit:.0f} MiB"
+        print(f"{name!s:<60} {usage.cpu:>6.1f} s {memory:>10}  up to date")
 
 
 def main():
@@ -213,9 +231,12 @@ def main():
     commands.add_parser(
         "notebooks", help="run notebooks and store their text outputs"
     ).add_argument("paths", nargs="*")
+    commands.add_parser("report", help="what each notebook takes")
     arguments = parser.parse_args()
     if arguments.command == "build":
         build()
+    elif arguments.command == "report":
+        report()
     elif arguments.command == "serve":
         serve(arguments.port)
     else:

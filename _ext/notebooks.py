@@ -6,8 +6,7 @@ repository's address stands in `_config.yml` alone.
 """
 
 import json
-import resource
-import time
+from typing import NamedTuple
 
 import nbformat
 import yaml
@@ -22,7 +21,20 @@ if "google.colab" in sys.modules:
     %pip install -q "notebook-utils[notebooks] @ git+{url}"
 """
 TIMEOUT = 120  # seconds for one cell
+BUDGETS = {False: 20, True: 60}  # seconds of CPU; more for a chapter tagged `trains`
+MEASURE = """\
+import json, resource
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps([usage.ru_utime + usage.ru_stime, usage.ru_maxrss]))
+"""
 DROPPED = ("image/", "application/vnd.jupyter.widget")
+
+
+class Usage(NamedTuple):
+    """What running a notebook took."""
+
+    cpu: float  # seconds
+    memory: int  # the kernel's largest, in KiB (on macOS bytes)
 
 
 class NotebookError(Exception):
@@ -48,12 +60,13 @@ def setup_source():
 
 
 def run(path):
-    """Execute a notebook in a fresh kernel and return it with its outputs.
+    """Execute a notebook in a fresh kernel; return it with its outputs, and its usage.
 
     Raises
     ------
     NotebookError
-        With the notebook's path, the number of the code cell, and the error.
+        With the notebook's path, the number of the code cell, and the error; or if it
+        took more than its budget of CPU.
     """
     notebook = read(path)
     client = NotebookClient(
@@ -62,39 +75,52 @@ def run(path):
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         store_widget_state=False,
-        extra_arguments=[
-            "--log-level=40"
-        ],  # ipykernel warns of every kernel that it runs over TCP
+        # ipykernel warns of every kernel that it runs over TCP
+        extra_arguments=["--log-level=40"],
     )
+    name = path.relative_to(ROOT)
+    notebook.cells.append(nbformat.v4.new_code_cell(MEASURE))
     try:
         client.execute()
     except Exception as error:
         cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        number = next(
-            (i for i, cell in enumerate(cells) if _failed(cell)),
-            sum("outputs" in c and bool(c.execution_count) for c in cells),
-        )
+        number = next((i for i, cell in enumerate(cells) if _failed(cell)), "?")
+        raise NotebookError(f"{name}, code cell {number}: {error}") from error
+    usage = Usage(*json.loads(notebook.cells.pop().outputs[0].text))
+    budget = BUDGETS["trains" in _setup_tags(notebook)]
+    if usage.cpu > budget:
         raise NotebookError(
-            f"{path.relative_to(ROOT)}, code cell {number}: {error}"
-        ) from error
+            f"{name} took {usage.cpu:.1f} s of CPU, its budget is {budget} s"
+        )
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-    return notebook
+    return notebook, usage
+
+
+def _setup_tags(notebook):
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+    return next((found for found in tags if "setup" in found), [])
 
 
 def _failed(cell):
     return any(output.output_type == "error" for output in cell.outputs)
 
 
+def cached(path):
+    """Return where the executed notebook is kept, whether it is there or not."""
+    return CACHE / "notebooks" / f"{path.stem}-{notebook_key(path)}.ipynb"
+
+
 def executed(path):
-    """Return (file, seconds, cached) of a notebook, run where it is not cached."""
-    target = CACHE / "notebooks" / f"{path.stem}-{notebook_key(path)}.ipynb"
-    if target.exists():
-        return target, 0.0, True
-    start = time.perf_counter()
-    notebook = run(path)
+    """Return (file, usage, cached) of a notebook, run where it is not cached."""
+    target = cached(path)
+    record = target.with_suffix(".json")
+    if target.exists() and record.exists():
+        return target, Usage(*json.loads(record.read_text())), True
+    notebook, usage = run(path)
+    keep(record, json.dumps(usage).encode())
     keep(target, nbformat.writes(notebook).encode())
-    return target, time.perf_counter() - start, False
+    return target, usage, False
 
 
 def git_form(notebook):
@@ -196,9 +222,7 @@ def problems(path):
 
 
 def store(path):
-    """Run a notebook, write its text outputs into it; return its seconds of CPU."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    notebook = run(path)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    """Run a notebook, write its text outputs into it; return its usage."""
+    notebook, usage = run(path)
     path.write_text(to_text(git_form(notebook)), encoding="utf-8")
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return usage

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 class PlacePictures(SphinxTransform):
     """Join the SVG and the caption of `show` in one figure of the page itself."""
 
-    default_priority = 860  # before the labels of the document are collected
+    default_priority = 840  # before Sphinx collects the labels of the document
 
     def apply(self):
         """Look at every output that holds an SVG of ours."""

@@ -6,7 +6,6 @@ import io
 import re
 from xml.etree import ElementTree
 
-import IPython.display
 import numpy as np
 import pytest
 from matplotlib import pyplot, rc_context, rcdefaults
@@ -324,19 +323,6 @@ def test_a_gid_that_sets_a_control_becomes_data():
 
 
 # what is displayed
-
-
-@pytest.fixture
-def displayed(monkeypatch):
-    """Collect the bundles that a notebook would receive."""
-    bundles = []
-
-    def display(bundle, *, raw):
-        assert raw
-        bundles.append(bundle)
-
-    monkeypatch.setattr(IPython.display, "display", display)
-    return bundles
 
 
 def test_show_displays_the_picture_then_its_caption(displayed):

@@ -95,14 +95,17 @@ def tabulate(explorer, layer, render):
     for values in _combinations([explorer.fixed[i] for i in own]):
         run = []
         for step in range(explorer.last_step(values) + 1 if stepped else 1):
-            arguments = layer.arguments(
-                values | ({steps.name: step} if stepped else {})
-            )
-            # by their text: 1, 1.0 and True are equal, but do not read alike
-            key = repr(sorted(arguments.items()))
-            if key not in drawings:
-                drawings[key] = len(drawings)
-                rendered.append(render(arguments))
+            setting = values | ({steps.name: step} if stepped else {})
+            try:
+                arguments = layer.arguments(setting)
+                # by their text: 1, 1.0 and True are equal, but do not read alike
+                key = repr(sorted(arguments.items()))
+                if key not in drawings:
+                    drawings[key] = len(drawings)
+                    rendered.append(render(arguments))
+            except Exception as error:
+                error.add_note(f"explorer {explorer.name} at {setting}")
+                raise
             run.append(drawings[key])
         pointer.append(runs.setdefault(tuple(run), len(runs)))
     return {
