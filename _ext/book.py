@@ -13,7 +13,7 @@ from pathlib import Path
 
 import notebooks
 import yaml
-from cache import ROOT, digest, frames_file, keep
+from cache import CACHE, ROOT, digest, frames_file, keep
 
 from notebook_utils.explorers.core import all_explorers
 from notebook_utils.explorers.frames import pack
@@ -78,9 +78,9 @@ def render_explorers():
             ):
                 try:
                     name, size, seconds = future.result()
-                except Exception as error:
-                    places = "; ".join(getattr(error, "__notes__", []))
-                    sys.exit(f"{places}: {type(error).__name__}: {error}")
+                except Exception as error:  # its note says which explorer, and where
+                    notes = getattr(error, "__notes__", [])
+                    sys.exit(": ".join([*notes, type(error).__name__, str(error)]))
                 say(
                     "rendered",
                     f"explorer {name}",
@@ -112,7 +112,7 @@ def stage(files):
     extensions = [
         file.read_bytes()
         for file in sorted((ROOT / "_ext").rglob("*"))
-        if file.suffix in {".py", ".js", ".css"}
+        if file.is_file() and file.suffix != ".pyc"
     ]
     frames = [frames_file(explorer).name for explorer in all_explorers().values()]
     package = [file.read_bytes() for file in sorted((ROOT / "src").rglob("*.py"))]
@@ -126,11 +126,23 @@ def stage(files):
     )
 
 
+def prune(used):
+    """Forget what no build has used for a week; what this one used is young again."""
+    for path in CACHE.rglob("*"):
+        if path in used:
+            path.touch()
+        elif path.is_file() and time.time() - path.stat().st_mtime > 7 * 24 * 3600:
+            path.unlink()
+
+
 def build():
     """Build the site, unless nothing changed; a warning of Sphinx is an error."""
     files = execute_notebooks()
     render_explorers()
-    key, mark = stage(files), BUILD / "cache" / "site.key"
+    key, mark = stage(files), CACHE / "site.key"
+    frames = {frames_file(explorer) for explorer in all_explorers().values()}
+    records = {file.with_suffix(".json") for file in files.values()}
+    prune({*files.values(), *records, *frames, mark})
     if (HTML / "index.html").exists() and mark.exists() and mark.read_text() == key:
         say("cached", "the site")
         return

@@ -158,6 +158,32 @@ def test_a_healthy_book_is_built_and_then_cached(book):
     assert "up to date" in printed
 
 
+def test_a_changed_template_is_built_again(book):
+    """The site's key covers everything in _ext, not only its Python."""
+    assert book.build()[0]
+    template = "_ext/explorer.html"
+    book.write(template, book.read(template).replace("Reset", "Start over"))
+    passed, printed = book.build()
+    assert passed, printed
+    assert "Start over" in book.page()
+
+
+def test_the_cache_forgets_what_is_old_and_unused(book):
+    """Old files go, unless this build uses them."""
+    assert book.build()[0]
+    cache = book.root / "_build" / "cache"
+    kept = [path for path in cache.rglob("*") if path.is_file()]
+    unused = cache / "notebooks" / "gone.ipynb"
+    unused.write_text("")
+    for path in [*kept, unused]:
+        os.utime(path, (0, 0))
+    passed, printed = book.build()
+    assert passed
+    assert "executed" not in printed
+    assert not unused.exists()
+    assert all(path.exists() for path in kept)
+
+
 def test_a_cell_that_raises(book):
     """The build names the notebook, the cell and the error."""
     book.cells.append(("code", "1 / 0"))
