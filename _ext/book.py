@@ -186,7 +186,7 @@ def serve(port):
     build()
     handler = functools.partial(QuietHandler, directory=str(HTML))
     try:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+        server = QuietServer(("127.0.0.1", port), handler)
     except OSError as error:
         sys.exit(
             f"Port {port} cannot be used ({error.strerror});"
@@ -201,6 +201,15 @@ def serve(port):
             server.serve_forever()
         except KeyboardInterrupt:
             print()
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    """A server that makes no fuss when a browser turns away from a file half sent."""
+
+    def handle_error(self, request, client_address):
+        """Report errors, but not that."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -72,12 +72,32 @@ class PlacePictures(SphinxTransform):
             bundle.replace_self(figure)
 
 
-def write_theme(app):
-    """Write the style sheet of the palette next to the book's own."""
-    if app.builder.format == "html":
-        target = Path(app.outdir) / "_static"
-        target.mkdir(parents=True, exist_ok=True)
-        (target / "palette.css").write_text(theme_css())
+INDEX = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<meta http-equiv="refresh" content="0; url={page}">
+<link rel="icon" href="_static/favicon.svg">
+</head>
+<body><a href="{page}">{title}</a></body>
+</html>
+"""
+
+
+def write_rest(app, error):
+    """Write the palette's style sheet, and the page at the site's root.
+
+    Jupyter Book's own page there names no icon, so browsers ask the host's root for
+    one, where nothing of the book is.
+    """
+    if error is None and app.builder.format == "html":
+        output, config = Path(app.outdir), app.config
+        (output / "_static").mkdir(exist_ok=True)
+        (output / "_static" / "palette.css").write_text(theme_css(), encoding="utf-8")
+        index = INDEX.format(title=config.html_title, page=f"{config.root_doc}.html")
+        (output / "index.html").write_text(index, encoding="utf-8")
 
 
 def add_look(app, config):
@@ -89,7 +109,7 @@ def add_look(app, config):
 def setup(app):
     app.connect("config-inited", add_look)
     app.add_transform(PlacePictures)
-    app.connect("build-finished", lambda app, error: error or write_theme(app))
+    app.connect("build-finished", write_rest, priority=400)  # before Jupyter Book's
     app.add_css_file("palette.css")
     app.add_css_file("book.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,12 +1,12 @@
 """Headless Chromium over the built book, served from a folder below the root."""
 
 import functools
-import http.server
 import os
 import shutil
 import threading
 from pathlib import Path
 
+import book
 import pytest
 from places import HTML
 from playwright.sync_api import sync_playwright
@@ -45,7 +45,7 @@ def browser():
         chromium.close()
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
+class Handler(book.QuietHandler):
     """Serve the book below /some/path/ and nothing elsewhere, without a word."""
 
     prefix = "/some/path"
@@ -56,9 +56,6 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             return str(HTML / "no such file")
         return super().translate_path(path.removeprefix(self.prefix))
 
-    def log_message(self, *args):
-        """Say nothing."""
-
 
 @pytest.fixture(scope="session")
 def site():
@@ -66,7 +63,7 @@ def site():
     if not (HTML / "index.html").exists():
         pytest.fail("the book is not built: run make html")
     handler = functools.partial(Handler, directory=str(HTML))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with book.QuietServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}{Handler.prefix}"
         server.shutdown()
@@ -84,7 +81,7 @@ class Visit:
     def listen(self, message):
         """Keep what the console says in red."""
         if message.type == "error":
-            self.complaints.append(message.text)
+            self.complaints.append(f"{message.text} {message.location.get('url', '')}")
 
 
 @pytest.fixture
