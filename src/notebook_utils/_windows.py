@@ -81,6 +81,31 @@ def _split(value, name):
 
 
 @per_axis
+def effective_kernel(kernel, *, dilation=1):
+    r"""Count the cells that a dilated kernel spans.
+
+    .. math:: k' = d (k - 1) + 1
+
+    Parameters
+    ----------
+    kernel : int or pair (h, w)
+        Taps of the kernel, k.
+    dilation : int or pair
+        Distance d of neighbouring taps, in cells.
+
+    Returns
+    -------
+    effective : int, or pair where any argument is one
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+    return dilation * (kernel - 1) + 1
+
+
+@per_axis
 def output_size(size, kernel, *, stride=1, padding=0, dilation=1):
     r"""Count the outputs of a window that slides along an axis.
 
@@ -118,7 +143,7 @@ def output_size(size, kernel, *, stride=1, padding=0, dilation=1):
     V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning",
     arXiv:1603.07285, section 2.
     """
-    effective = dilation * (kernel - 1) + 1
+    effective = effective_kernel(kernel, dilation=dilation)
     before, after = padding_cells(size, kernel, stride, padding, dilation)
     padded = size + before + after
     if size < 1 or effective > padded:
@@ -161,7 +186,7 @@ def same_padding(size, kernel, *, stride=1, dilation=1):
     ----------
     TensorFlow, "tf.nn: Notes on padding", https://www.tensorflow.org/api_docs/python/tf/nn.
     """
-    effective = dilation * (kernel - 1) + 1
+    effective = effective_kernel(kernel, dilation=dilation)
     out = -(-size // stride)
     total = max((out - 1) * stride + effective - size, 0)
     return total // 2, total - total // 2
@@ -172,7 +197,8 @@ def padding_cells(size, kernel, stride, padding, dilation):
     if padding == "same":
         return same_padding(size, kernel, stride=stride, dilation=dilation)
     if padding == "full":
-        return dilation * (kernel - 1), dilation * (kernel - 1)
+        beyond = effective_kernel(kernel, dilation=dilation) - 1
+        return beyond, beyond
     return (0, 0) if padding == "valid" else padding
 
 
@@ -221,7 +247,8 @@ def transposed_output_size(
             f"output_padding {output_padding} does not fit stride {stride} and "
             f"dilation {dilation}: it must be less than {max(stride, dilation)}"
         )
-    uncut = (size - 1) * stride + dilation * (kernel - 1) + output_padding + 1
+    effective = effective_kernel(kernel, dilation=dilation)
+    uncut = (size - 1) * stride + effective + output_padding
     if uncut <= sum(padding):
         raise ValueError(
             f"padding {padding} leaves nothing of a transposed output of {uncut}"

@@ -15,6 +15,7 @@ from notebook_utils._pooling import (
     max_pool2d_backward,
 )
 from notebook_utils._windows import (
+    effective_kernel,
     input_positions,
     output_size,
     same_padding,
@@ -30,6 +31,7 @@ __all__ = [
     "conv2d_backward",
     "conv_transpose2d",
     "convolution_matrix",
+    "effective_kernel",
     "input_positions",
     "lp_pool2d",
     "lp_pool2d_backward",

@@ -1,5 +1,6 @@
 """Sizes, paddings and positions of sliding windows."""
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -18,6 +19,7 @@ from oracles import (
 )
 
 from notebook_utils.convolution import (
+    effective_kernel,
     input_positions,
     output_size,
     same_padding,
@@ -54,6 +56,19 @@ def test_output_size_counts_windows():
 
     run()
     assert_spread(SEEN, "output_size", (*WINDOW_OPTIONS, "non-square"))
+
+
+def test_effective_kernel_spans_the_taps():
+    for kernel, dilation in itertools.product(range(1, 8), range(1, 6)):
+        image = torch.zeros(1, 1, 1, 50, requires_grad=True)
+        weight = torch.ones(1, 1, 1, kernel)
+        F.conv2d(image, weight, dilation=(1, dilation))[..., 0].sum().backward()
+        read = image.grad[0, 0, 0].nonzero()[:, 0]
+        span = int(read[-1] - read[0]) + 1
+        assert effective_kernel(kernel, dilation=dilation) == span
+    assert effective_kernel((3, 5), dilation=2) == (5, 9)
+    with pytest.raises(ValueError, match="dilation"):
+        effective_kernel(3, dilation=0)
 
 
 def test_same_padding_is_tensorflows():

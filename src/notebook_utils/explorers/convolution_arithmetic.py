@@ -4,7 +4,7 @@ from itertools import product
 from typing import NamedTuple
 
 from notebook_utils import plotting
-from notebook_utils.convolution import input_positions, output_size
+from notebook_utils.convolution import effective_kernel, input_positions, output_size
 from notebook_utils.explorers.controls import Slider, Steps
 from notebook_utils.explorers.core import Explorer, Layer
 from notebook_utils.plotting import draw_cells, draw_crosses, draw_line
@@ -40,7 +40,7 @@ RATIO = WIDE.width / (WIDE.last + 2 * MARGIN)  # of the picture's sides
 
 # the board has room for the largest kernel, which may stick out of any input
 MAX_KERNEL, MAX_DILATION = 7, 5
-HEIGHT = START + MAX_DILATION * (MAX_KERNEL - 1) + 1 + 2 * MARGIN
+HEIGHT = START + effective_kernel(MAX_KERNEL, dilation=MAX_DILATION) + 2 * MARGIN
 WIDTH = RATIO * HEIGHT
 
 
@@ -124,7 +124,7 @@ def window_key(size, kernel, stride, padding, dilation, step):
 
 def draw_window(ax, top, left, kernel, dilation, fits):
     """Frame the window and fill the cells it reads; those it skips stay as they are."""
-    side = dilation * (kernel - 1) + 1
+    side = effective_kernel(kernel, dilation=dilation)
     taps = [(top + a * dilation, left + b * dilation) for a, b in _square(0, kernel)]
     if fits:
         colour = plotting.ORANGE
@@ -173,7 +173,7 @@ def draw_mark(ax, cell):
 def view_key(size, kernel, stride, padding, dilation):
     """The extent to show, and how far a kernel that does not fit sticks out."""
     place = extent(size, padding)
-    reach = START - padding + dilation * (kernel - 1) + 1
+    reach = START - padding + effective_kernel(kernel, dilation=dilation)
     fits = outputs(size, kernel, stride, padding, dilation) > 0
     return {"place": place, "reach": 0 if fits or reach <= place.last else reach}
 
@@ -188,7 +188,8 @@ def view(place, reach):
 
 def read_kernel(kernel, dilation):
     """Fill in the effective kernel."""
-    return f"{dilation} · ({kernel} − 1) + 1 = {dilation * (kernel - 1) + 1}"
+    effective = effective_kernel(kernel, dilation=dilation)
+    return f"{dilation} · ({kernel} − 1) + 1 = {effective}"
 
 
 def read_size(size, kernel, stride, padding, dilation):
@@ -197,16 +198,18 @@ def read_size(size, kernel, stride, padding, dilation):
         n = output_size(size, kernel, stride=stride, padding=padding, dilation=dilation)
     except ValueError as error:
         return str(error)
-    effective = dilation * (kernel - 1) + 1
+    effective = effective_kernel(kernel, dilation=dilation)
     return f"⌊({size} + 2 · {padding} − {effective}) / {stride}⌋ + 1 = {n}"
 
 
 def read_floor(size, kernel, stride, padding, dilation):
     """Say what the floor drops at the far end."""
-    n = outputs(size, kernel, stride, padding, dilation)
-    if not n:
+    if not outputs(size, kernel, stride, padding, dilation):
         return "—"
-    rest = (size + 2 * padding - dilation * (kernel - 1) - 1) % stride
+    positions = input_positions(
+        size, kernel, stride=stride, padding=padding, dilation=dilation
+    )
+    rest = size + padding - 1 - int(positions[-1, -1])
     if not rest:
         return "nothing"
     return f"{_count(rest, 'row')} and {_count(rest, 'column')}"

@@ -50,9 +50,8 @@ def build_widget(explorer):
             if steps is not None:
                 last = explorer.last_step(values)
                 values[steps.name] = min(values[steps.name], last)
-                busy = (
-                    True  # a lower maximum moves the position: that is no second event
-                )
+                # a lower maximum moves the position: that is no second event
+                busy = True
                 controls[steps.name].max = last
                 busy = False
             picture.value = to_svg(
