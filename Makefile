@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help serve html test lint unit nbval site browser notebooks report format lock clean
+.PHONY: help serve html test lint unit claims nbval site browser notebooks report format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -18,7 +18,7 @@ serve: $(READY)  ## build the book and serve it on localhost (PORT=8000)
 html: $(READY)  ## build the book into _build/html
 	@$(BIN)/python _ext/book.py build
 
-test: lint unit nbval site browser  ## everything: lint, unit tests, notebooks, book, browser
+test: lint unit claims nbval site browser  ## everything: lint, unit tests, claims, notebooks, book, browser
 
 lint: $(READY)  ## check style and the form of the notebooks
 	$(BIN)/ruff check .
@@ -26,6 +26,9 @@ lint: $(READY)  ## check style and the form of the notebooks
 
 unit: $(READY)  ## the package against its oracles
 	$(BIN)/pytest tests/unit
+
+claims: $(READY)  ## the verdicts on the notes, each with its test, and the tests tried
+	$(BIN)/pytest tests/claims
 
 nbval: $(READY)  ## run every notebook and compare each output with the stored one
 	$(BIN)/pytest --nbval chapters/

@@ -94,6 +94,9 @@ def stage(files):
     SOURCE.mkdir(parents=True)
     for name in ("_toc.yml", "intro.md", "references.bib"):
         shutil.copy(ROOT / name, SOURCE / name)
+    (SOURCE / "ledger").mkdir()
+    for path in (ROOT / "ledger").glob("*.md"):
+        shutil.copy(path, SOURCE / "ledger")
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
     config["execute"]["execute_notebooks"] = "off"
     for name, folder in config["sphinx"]["local_extensions"].items():
@@ -116,6 +119,12 @@ def stage(files):
     ]
     frames = [frames_file(explorer).name for explorer in all_explorers().values()]
     package = [file.read_bytes() for file in sorted((ROOT / "src").rglob("*.py"))]
+    verdicts = [
+        file.read_bytes()
+        for file in sorted(
+            [*(ROOT / "ledger").glob("*.yml"), *(ROOT / "tests/claims").glob("*.py")]
+        )
+    ]
     return digest(
         "site",
         (ROOT / "requirements.lock").read_bytes(),
@@ -123,6 +132,7 @@ def stage(files):
         *extensions,
         *frames,
         *package,
+        *verdicts,
     )
 
 

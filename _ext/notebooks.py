@@ -45,7 +45,8 @@ def all_notebooks():
     """Return the chapters in the order of the table of contents."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
     files = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
-    return [ROOT / f"{file}.ipynb" for file in files]
+    # other pages of the book are Markdown
+    return [ROOT / f"{file}.ipynb" for file in files if file.startswith("chapters/")]
 
 
 def read(path):

@@ -8,7 +8,7 @@ import sys
 import nbformat
 import notebooks
 import pytest
-from places import ROOT
+from places import ROOT, find_chromium
 
 CHAPTER = "chapters/part/planted.ipynb"
 MODULE = "src/notebook_utils/explorers/planted.py"
@@ -74,7 +74,8 @@ class Book:
                 "__pycache__", "*.egg-info", "convolution_*"
             )
             shutil.copytree(ROOT / name, root / name, ignore=ignore)
-        for name in ("_config.yml", "references.bib", "requirements.lock"):
+        files = "_config.yml", "references.bib", "requirements.lock", "pyproject.toml"
+        for name in files:
             shutil.copy(ROOT / name, root / name)
         (root / "chapters" / "part").mkdir(parents=True)
         shutil.copy(ROOT / "chapters" / "conftest.py", root / "chapters")
@@ -125,6 +126,16 @@ class Book:
             check=False,
         )
         return done.returncode == 0, done.stdout
+
+    def take(self, *names):
+        """Copy files of the project, tests for the most part."""
+        for name in names:
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, self.root / name)
+
+    def test(self, *arguments):
+        """Run pytest in the copy."""
+        return self.run("-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
 
     def build(self):
         """Build the copy as `make html` does."""
@@ -198,11 +209,11 @@ def test_a_number_that_changed(book):
     """nbval compares the stored number with the computed one, and names the cell."""
     passed, printed = book.run("_ext/book.py", "notebooks")
     assert passed, printed
-    command = ("-m", "pytest", "--nbval", "chapters", "-q", "-p", "no:cacheprovider")
-    passed, printed = book.run(*command)
+    command = ("--nbval", "chapters")
+    passed, printed = book.test(*command)
     assert passed, printed
     book.write(CHAPTER, book.read(CHAPTER).replace("42", "43"))
-    passed, printed = book.run(*command)
+    passed, printed = book.test(*command)
     assert not passed
     assert f"{CHAPTER}::Cell 1" in printed
 
@@ -276,3 +287,222 @@ def test_a_picture_without_words(book, words):
     assert not passed
     assert "a figure needs a caption and an alternative text" in printed
     assert f"{CHAPTER}, code cell 2" in printed
+
+
+FORMS = {
+    "an execution count": lambda cells: cells[2].update(execution_count=7),
+    "a picture": lambda cells: cells[3].update(
+        outputs=[nbformat.v4.new_output("display_data", {"image/png": "AA=="})]
+    ),
+    "no set-up cell": lambda cells: cells.pop(1),
+}
+
+
+@pytest.mark.parametrize("fault", [None, *FORMS])
+def test_a_notebook_in_another_form(book, fault):
+    """Image data, execution counts and a missing set-up cell are refused in git."""
+    book.take("tests/places.py", "tests/book/test_project.py")
+    if fault:
+        notebook = notebooks.read(book.root / CHAPTER)
+        FORMS[fault](notebook.cells)
+        book.write(CHAPTER, nbformat.writes(notebook))
+    passed, printed = book.test("tests/book/test_project.py", "-k", "form_of_git")
+    assert passed == (fault is None), printed
+    assert ("planted.ipynb" in printed) == (fault is not None)
+
+
+HEAVY = {
+    None: "import numpy",
+    "torch": "import torch",
+    "matplotlib": "from matplotlib import pyplot",
+    "ipywidgets": "import ipywidgets as widgets",
+}
+
+
+@pytest.mark.parametrize("package", HEAVY)
+def test_a_topic_module_that_is_heavy(book, package):
+    """A topic module brings no torch, matplotlib or ipywidgets along."""
+    book.take("tests/unit/conftest.py", "tests/unit/test_layers.py")
+    book.write("src/notebook_utils/topic.py", f"{HEAVY[package]}\n")
+    passed, printed = book.test("tests/unit/test_layers.py", "-k", "topic")
+    assert passed == (package is None), printed
+    assert ("test_a_topic_module_is_light[topic]" in printed) == (package is not None)
+
+
+ABROAD = {
+    "a picture": '<img src="https://example.org/a.png" alt="A picture.">',
+    "a style": '<link rel="stylesheet" href="https://example.org/a.css">',
+    "a script": '<script src="https://example.org/a.js"></script>',
+}
+
+
+@pytest.mark.parametrize("fault", [None, *ABROAD])
+def test_a_page_that_loads_from_elsewhere(book, fault):
+    """What a page names to be loaded comes from the book itself."""
+    book.take("tests/places.py", "tests/book/conftest.py", "tests/book/test_pages.py")
+    book.write("intro.md", book.read("intro.md") + "\n" + ABROAD.get(fault, ""))
+    passed, printed = book.build()
+    assert passed, printed
+    passed, printed = book.test("tests/book/test_pages.py", "-k", "another_host")
+    assert passed == (fault is None), printed
+    assert ("intro.html: https://example.org/a" in printed) == (fault is not None)
+
+
+@pytest.mark.skipif(find_chromium() is None, reason="no Chromium found")
+@pytest.mark.parametrize("fault", [False, True])
+def test_a_page_that_asks_elsewhere_as_it_runs(book, fault):
+    """A script that asks another host is caught in the act."""
+    book.take(*(f"tests/{name}.py" for name in ("places", "browser/conftest")))
+    book.take("tests/browser/test_visits.py")
+    script = "<script>fetch('https://example.org/' + 'data')</script>"
+    book.write("intro.md", book.read("intro.md") + "\n" + script * fault)
+    passed, printed = book.build()
+    assert passed, printed
+    passed, printed = book.test("tests/browser/test_visits.py", "-k", "home and intro")
+    assert passed != fault, printed
+    assert ("https://example.org/data" in printed) == fault
+    assert ("test_page_stays_at_home[1280-intro.html]" in printed) == fault
+
+
+LEDGER = """\
+part: Part
+topics:
+  doubling: {title: Doubling, chapter: chapters/part/planted}
+  waiting: {title: Waiting}
+claims:
+  - id: A-001
+    topic: doubling
+    note: "000"
+    lines: "7-9"
+    heading: H
+    claim: Twice $x$ is $3x$.
+    verdict: fails
+    correction: It is $2x$.
+    section: planted
+    test: tests/claims/test_small.py::test_double
+unjudged:
+  waiting: {"001": {X-01-01: "12"}}
+"""
+CLAIM = '''
+"""A small claim."""
+
+
+def test_double():
+    def noted(x):
+        return 3 * x
+
+    def corrected(x):
+        return 2 * x
+
+    assert noted(5) == 15
+    for x in (1, 5):
+        assert corrected(x) == x + x
+'''
+
+
+@pytest.fixture
+def claims(book):
+    """A small book with a ledger of one verdict."""
+    book.take(
+        "ledger/the-notes-checked.md", "ledger/tests.md", "tests/claims/conftest.py",
+        "tests/claims/mutation.py", "tests/claims/test_ledger.py",
+        "tests/claims/test_mutations.py",
+    )  # fmt: skip
+    toc = book.read("_toc.yml") + "  - file: ledger/the-notes-checked\n"
+    book.write("_toc.yml", toc + "  - file: ledger/tests\n")
+    book.write("ledger/part.yml", LEDGER)
+    book.write("tests/claims/test_small.py", CLAIM.lstrip())
+    book.cells.append(("markdown", "```{claims}\n```"))
+    book.save()
+    return book
+
+
+def test_a_ledger_in_order(claims):
+    """Its tests pass; its page and the chapter show the verdict."""
+    passed, printed = claims.test("tests/claims")
+    assert passed, printed
+    passed, printed = claims.build()
+    assert passed, printed
+    page = claims.read("_build/html/ledger/the-notes-checked.html")
+    assert 'id="claim-A-001"' in page
+    assert 'id="claim-X-01-01"' in page
+    assert "1 claim is not judged yet" in page
+    assert "1 fail" in claims.page()
+    assert "the-notes-checked.html#claim-A-001" in claims.page()
+
+
+SKIP = '    import pytest\n\n    pytest.skip("later")\n'
+SKIP_FILE = 'import pytest\n\npytest.skip("later", allow_module_level=True)'
+MARK = '\nimport pytest\n\n\n@pytest.mark.xfail(reason="later", run=False)'
+IDLE = "\ndef test_idle():\n    pass"
+NO_TEST = ("ledger/part.yml", "::test_double", "::test_triple")
+VERDICTS = {
+    "no test": (
+        NO_TEST,
+        "A-001: there is no test tests/claims/test_small.py::test_tri",
+    ),
+    "a claim that waits in a chapter": (
+        ("ledger/part.yml", "title: Waiting", "title: Waiting, chapter: chapters/a/b"),
+        "['X-01-01'] == []",
+    ),
+    "a skipped test": (
+        ("tests/claims/test_small.py", "    assert noted", SKIP + "    assert noted"),
+        "A-001: the test of a claim was skipped",
+    ),
+    "a test that is marked": (
+        ("tests/claims/test_small.py", "\ndef test_double", MARK + "\ndef test_double"),
+        "A-001: the test of a claim was skipped",
+    ),
+    "a file that is skipped": (
+        ("tests/claims/test_small.py", "\n\n\ndef", "\n" + SKIP_FILE + "\n\n\ndef"),
+        "A-001: the test of a claim was skipped",
+    ),
+    "a test that fails": (
+        ("tests/claims/test_small.py", "return 2 * x", "return 4 * x"),
+        "test_small.py::test_double",
+    ),
+    "a test that notices nothing": (
+        ("tests/claims/test_small.py", "== x + x", "is not None"),
+        "corrected: 2 -> 3",
+    ),
+    "a failure that is none": (
+        ("tests/claims/test_small.py", "return 3 * x", "return 2 * x"),
+        "test_small.py::test_double",
+    ),
+    "a form that is missing": (
+        ("ledger/part.yml", "verdict: fails", "verdict: holds"),
+        "test_a_verdict_has_the_forms_that_it_needs[A-001]",
+    ),
+    "a test that no claim names": (
+        ("tests/claims/test_small.py", "\ndef", f"{IDLE}\n\n\ndef"),
+        "test_every_test_proves_a_claim",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", VERDICTS)
+def test_a_verdict_without_proof(claims, fault):
+    """`pytest tests/claims` names the claim that is not proved."""
+    (name, old, new), named = VERDICTS[fault]
+    assert old in claims.read(name)
+    claims.write(name, claims.read(name).replace(old, new, 1))
+    passed, printed = claims.test("tests/claims")
+    assert not passed, printed
+    assert named in printed
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (NO_TEST, "A-001: there is no test"),
+        (("ledger/part.yml", "section: planted", "section: gone"), "gone"),
+        (("ledger/part.yml", "It is $2x$.", "See {eq}`eq-gone`."), "eq-gone"),
+    ],
+)
+def test_a_verdict_that_leads_nowhere(claims, fault, named):
+    """The build stops at a verdict without its test, section or equation."""
+    name, old, new = fault
+    claims.write(name, claims.read(name).replace(old, new, 1))
+    passed, printed = claims.build()
+    assert not passed
+    assert named in printed

@@ -2,17 +2,13 @@
 
 import functools
 import os
-import shutil
 import threading
-from pathlib import Path
 
 import book
 import pytest
-from places import HTML
+from places import HTML, find_chromium
 from playwright.sync_api import sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",)
 HOW = (
     "no Chromium found: install Debian's package chromium or Google Chrome, or set"
     " CHROMIUM to the program's path"
@@ -25,12 +21,6 @@ QUIET = (
     "--disable-sync",
     "--no-first-run",
 )
-
-
-def find_chromium():
-    """Return the path of a Chromium or Chrome, or None."""
-    named = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES), *PLACES]
-    return next((path for path in named if path and Path(path).exists()), None)
 
 
 @pytest.fixture(scope="session")
