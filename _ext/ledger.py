@@ -67,12 +67,6 @@ class Claim(NamedTuple):
         """Sort by note and line."""
         return self.note, int(re.match(r"\d+", self.lines).group()), self.id
 
-    @property
-    def words(self):
-        """Say the verdict as on the page."""
-        words = VERDICTS[self.verdict]
-        return f"{words} {self.condition}" if self.condition else words
-
 
 @functools.cache
 def load(folder=FOLDER):
@@ -206,10 +200,10 @@ class Directive(SphinxDirective):
         return nodes.paragraph("", "", nodes.raw("", place, format="html"), heading)
 
     def verdict(self, claim):
-        """Say a claim's verdict."""
-        return self.paragraph(
-            claim.words, classes=["nu-verdict", f"nu-{claim.verdict}"]
-        )
+        """Say a claim's verdict, and under which condition."""
+        words, classes = VERDICTS[claim.verdict], ["nu-verdict", f"nu-{claim.verdict}"]
+        cell = [nodes.paragraph("", words, classes=classes)]
+        return cell + ([self.paragraph(claim.condition)] if claim.condition else [])
 
     def corrected(self, claim):
         """Say what holds."""
@@ -230,9 +224,7 @@ class Ledger(Directive):
     def write(self, topics, claims):
         """Yield the counts, the search, the table and the rest."""
         yield from self.counts(topics, claims)
-        yield nodes.raw(
-            "", SEARCH.format(**self.choices(topics, claims)), format="html"
-        )
+        yield nodes.raw("", SEARCH.format(**self.choices(topics)), format="html")
         rows = [
             (
                 {
@@ -242,7 +234,7 @@ class Ledger(Directive):
                 [
                     [self.where(claim)],
                     [self.paragraph(claim.claim)],
-                    [self.verdict(claim)],
+                    self.verdict(claim),
                     [self.corrected(claim)],
                     [self.sources(claim)],
                 ],
@@ -282,7 +274,7 @@ class Ledger(Directive):
         yield self.table(("topic", *heads), by_topic, widths, classes=["nu-counts"])
         yield nodes.raw("", "</details>", format="html")
 
-    def choices(self, topics, claims):
+    def choices(self, topics):
         """Fill the lists of the search form."""
 
         def options(pairs):
@@ -291,11 +283,10 @@ class Ledger(Directive):
                 for value, text in pairs
             )
 
-        known = {claim.topic for claim in judged(claims)}
         return {
             "notes": options((note, note) for note in NOTES),
             "verdicts": options(VERDICTS.items()),
-            "topics": options((t.name, t.title) for t in topics.values() if t in known),
+            "topics": options((topic.name, topic.title) for topic in topics.values()),
         }
 
     def sources(self, claim):
@@ -314,19 +305,28 @@ class Ledger(Directive):
         summary = f"{len(waiting)} {are} not judged yet"
         yield nodes.raw("", f"<details><summary>{summary}</summary>", format="html")
         for topic in topics.values():
-            places = [
-                f'<span id="claim-{c.id}" class="nu-place" data-note="{c.note}"'
-                f' data-lines="{c.lines}">{c.note}, {_lines(c.lines)}</span>'
-                for c in waiting
-                if c.topic == topic
-            ]
+            places = {}  # several claims of one place are written once
+            for claim in waiting:
+                if claim.topic == topic:
+                    places.setdefault((claim.note, claim.lines), []).append(claim.id)
             if places:
-                text = (
-                    f'<p class="nu-waiting"><b>{topic.title}</b> {"; ".join(places)}.'
-                )
-                yield nodes.raw("", f"{text}</p>", format="html")
+                text = "; ".join(_waiting(topic, *place) for place in places.items())
+                text = f"<b>{topic.title}</b> {text}."
+                yield nodes.raw("", f"<p>{text}</p>", format="html")
         yield nodes.raw("", "</details>", format="html")
         self.env.metadata[self.env.docname]["ledger"] = True
+
+
+def _waiting(topic, place, ids):
+    """Write a place of the notes whose claims are not judged."""
+    note, lines = place
+    text = f"{note}, {_lines(lines)}" + (f" ({len(ids)} claims)" if ids[1:] else "")
+    for id in ids:
+        text = f'<span id="claim-{id}">{text}</span>'
+    return (
+        f'<span class="nu-place" data-note="{note}" data-lines="{lines}"'
+        f' data-topic="{topic.name}" data-claims="{len(ids)}">{text}</span>'
+    )
 
 
 SEARCH = """\
@@ -359,11 +359,11 @@ class Claims(Directive):
         found = Counter(claim.verdict for claim in mine)
         uri = self.env.app.builder.get_relative_uri(self.env.docname, PAGE)
         yield self.paragraph(
-            f"The notes make {len(mine)} claims on this chapter's matter."
+            f"On this chapter's subject the notes make {len(mine)} claims."
             f" {found['holds']} hold as they stand, {found['holds-if']} hold under a"
             f" condition, {found['fails']} fail, and {found['unreadable']} can no"
-            " longer be read. Here are those that do not simply hold. The number of a"
-            " line leads to the list of all, with their tests."
+            " longer be read. Those that do not simply hold are listed here; the number"
+            " of a line leads to its row among all verdicts."
         )
         titles = {
             "fails": "What fails",
@@ -400,29 +400,66 @@ class Claims(Directive):
         return self.table(heads, rows, (16, 42, 42), classes=["nu-claims"])
 
 
+NAMES = {"rgb": "RGB", "alexnet": "AlexNet", "prewitt": "Prewitt", "sobel": "Sobel"}
+
+
+def _title(name):
+    """Turn a test's name into a heading."""
+    words = name.removeprefix("test_").split("_")
+    words[0] = words[0].capitalize()
+    return " ".join(NAMES.get(word.lower(), word) for word in words)
+
+
 class LedgerTests(Directive):
     """The source of every claim's test, with the claims that it proves."""
 
     def write(self, topics, claims):
-        """Yield a block for each test, file by file."""
-        proved = {}
+        """Yield a section for each file: what its tests share, and its tests."""
+        proved, sections = {}, {}
         for claim in judged(claims):
             proved.setdefault(claim.test, []).append(claim)
         for key, source in tests().items():
-            if key not in proved:
-                continue
-            path, _, name = key.partition("::")
-            block = nodes.container(ids=[name], classes=["nu-test"])
-            title = name.removeprefix("test_").replace("_", " ")
-            block += nodes.rubric("", title[0].upper() + title[1:])
-            line = nodes.paragraph("", "", nodes.literal(path, path))
-            for i, claim in enumerate(proved[key]):
-                text = f"{claim.note}, {_lines(claim.lines)}"
-                line += nodes.Text("; " if i else ", on ")
-                line += self.link(text, PAGE, f"claim-{claim.id}")
-            block += line
-            block += nodes.literal_block(source, source, language="python")
-            yield block
+            if key in proved:
+                path, _, name = key.partition("::")
+                if path not in sections:
+                    sections[path] = self.section(path)
+                sections[path] += self.block(name, source, proved[key])
+        measured = "tests/claims/measured.py"
+        if (ROOT / measured).exists():
+            sections[measured] = self.section(measured)
+        yield from sections.values()
+
+    def section(self, path):
+        """Begin a file: its description, and what is neither test nor description."""
+        text = (ROOT / path).read_text(encoding="utf-8")
+        body = ast.parse(text).body
+        title, shared = ast.get_docstring(ast.parse(text)), []
+        for node in body[1:]:
+            if not getattr(node, "name", "").startswith("test_"):
+                shared.append(ast.get_source_segment(text, node))
+        section = nodes.section(ids=[Path(path).stem.replace("_", "-")])
+        section += nodes.title("", title.rstrip("."))
+        section += nodes.paragraph("", "", nodes.literal(path, path))
+        source = "\n".join(shared)
+        section += nodes.raw(
+            "", "<details><summary>What they import and share</summary>", format="html"
+        )
+        section += nodes.literal_block(source, source, language="python")
+        section += nodes.raw("", "</details>", format="html")
+        return section
+
+    def block(self, name, source, members):
+        """Show one test."""
+        block = nodes.container(ids=[name], classes=["nu-test"])
+        block += nodes.rubric("", _title(name))
+        line = nodes.paragraph("", "On ")
+        for i, claim in enumerate(members):
+            line += nodes.Text("; " if i else "")
+            text = f"{claim.note}, {_lines(claim.lines)}"
+            line += self.link(text, PAGE, f"claim-{claim.id}")
+        block += line
+        block += nodes.literal_block(source, source, language="python")
+        return block
 
 
 def add_script(app, pagename, templatename, context, doctree):

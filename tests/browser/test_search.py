@@ -42,7 +42,7 @@ def test_from_a_line_to_its_verdicts(visit, site):
     search = Search(visit, site)
     assert len(search.shown()) == len(JUDGED)
     search.form.get_by_label("Notes").select_option("001")
-    search.form.get_by_label("Line").fill("398")
+    search.form.get_by_role("spinbutton", name="Line").fill("398")
     assert search.shown() == [claim.id for claim in covering("001", 398)]
     assert len(search.shown()) >= 2
     assert search.said() == f"{len(search.shown())} of {len(JUDGED)} verdicts."

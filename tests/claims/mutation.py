@@ -146,15 +146,14 @@ def names(test):
     return {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
 
 
-def broken_tests(test, verdict):
+def broken_tests(test):
     """Yield each mutant of a claim's test that must fail, and what was changed.
 
-    What holds is mutated: the corrected forms, and the noted ones where the verdict is
-    that they hold, always or under a condition. And where both are there, the noted
-    form stands in for the corrected one, and the other way round.
+    Every form is mutated, also one that fails: a test that does not notice would prove
+    the failure of something else. And where both are there, the noted form stands in
+    for the corrected one, and the other way round.
     """
-    noted, corrected = forms(test, "noted"), forms(test, "corrected")
-    for form in corrected + (noted if verdict in ("holds", "holds-if") else []):
+    for form in forms(test, "noted") + forms(test, "corrected"):
         for mutant, told in mutants(form):
             yield _swap(test, form, mutant), f"{form.name}: {told}"
     for old, new in [("corrected", "noted"), ("noted", "corrected")]:

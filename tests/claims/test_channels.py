@@ -1,5 +1,7 @@
 """Channels, their kernels, and how many numbers and products they take."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -30,7 +32,7 @@ def test_a_layer_correlates_and_adds_a_constant():
     for size, kernel in [((5, 4), (3, 2)), ((6, 6), (2, 2)), ((4, 4), (4, 4))]:
         x, w, b = RNG.normal(size=size), RNG.normal(size=kernel), 1.5
         tensors = (torch.tensor(a)[None, None] for a in (x, w))
-        theirs = F.conv2d(*tensors)[0, 0] + b
+        theirs = F.conv2d(*tensors, bias=torch.tensor([b], dtype=torch.float64))[0, 0]
         ours = conv2d(x[None, None], w[None, None], [b])[0, 0]
         np.testing.assert_allclose(ours, theirs)
         for i, j in np.ndindex(ours.shape):
@@ -116,7 +118,7 @@ def test_an_input_channel_has_a_slice():
 
     weight = nn.Conv2d(3, 6, (5, 4)).weight
     for o, c in np.ndindex(6, 3):
-        assert corrected(3, 5, 4) == tuple(weight[o, c].shape) != noted(3, 5, 4)
+        assert corrected(3, 5, 4) == tuple(weight[o, c].shape)
     assert noted(3, 5, 4) == tuple(weight[0].shape)  # that of one output channel
 
 
@@ -241,6 +243,12 @@ def test_convolutional_layers_need_few_weights():
 
     for c_in, c_out, k in LAYERS:
         assert noted(c_in, c_out, k) == numbers(nn.Conv2d(c_in, c_out, k, bias=False))
+    # all of VGG-16's convolutions have a seventh of its first dense layer's weights
+    channels = [3, 64, 64, 128, 128, *[256] * 3, *[512] * 6]
+    pairs = itertools.pairwise(channels)
+    convolutions = sum(noted(*pair, 3) for pair in pairs)
+    assert round(convolutions / 1e6, 1) == 14.7
+    assert 6.9 < noted(512, 4096, 7) / convolutions < 7.1
     # the dense layer after the last map is a kernel as large as the map
     for c_in, k, c_out, printed in [(16, 5, 120, 48e3), (512, 7, 4096, 102e6)]:
         dense = nn.Linear(c_in * k * k, c_out, bias=False, device="meta")
@@ -278,7 +286,7 @@ def test_the_first_dense_layer_of_alexnet():
 
 
 def separable(c_in, c_out, k):
-    """Build the depthwise and the pointwise layer, without biases."""
+    """Build the depthwise and the pointwise layer, without biases; k may be a pair."""
     return (
         nn.Conv2d(c_in, c_in, k, groups=c_in, bias=False),
         nn.Conv2d(c_in, c_out, 1, bias=False),
@@ -297,21 +305,25 @@ def test_depthwise_then_pointwise():
     np.testing.assert_allclose(noted(x, u, v), theirs)
 
 
+KERNELS = [(1, 1), (1, 2), (2, 1), (3, 3), (2, 5)]
+
+
 def test_what_separating_saves():
-    def noted(m, n, k):
-        return k**2 * m + m * n, k**2 * m * n
+    def noted(m, n, h, w):
+        return h * w * m + m * n, h * w * m * n
 
-    def corrected(m, n, k):
-        return n > 1 and k > 1
+    def corrected(n, h, w):
+        return (n - 1) * (h * w - 1) > 1
 
-    for m, n, k in LAYERS:
-        ordinary = numbers(nn.Conv2d(m, n, k, bias=False))
-        assert noted(m, n, k) == (numbers(*separable(m, n, k)), ordinary)
-        depthwise = parameter_count(m, m, k, groups=m, bias=False)
-        assert depthwise == numbers(separable(m, n, k)[0])
-        saved = numbers(*separable(m, n, k)) < ordinary
-        assert corrected(m, n, k) == saved == (noted(m, n, k)[0] < noted(m, n, k)[1])
-    assert {corrected(*layer) for layer in LAYERS} == {False, True}
+    for m, n in itertools.product((1, 3, 4), (1, 2, 3, 8)):
+        for h, w in KERNELS:
+            first, second = separable(m, n, (h, w))
+            ordinary = numbers(nn.Conv2d(m, n, (h, w), bias=False))
+            assert noted(m, n, h, w) == (numbers(first, second), ordinary)
+            saved = numbers(first, second) < ordinary
+            assert corrected(n, h, w) == saved
+            depthwise = parameter_count(m, m, (h, w), groups=m, bias=False)
+            assert depthwise == numbers(first)
 
 
 def test_shapes_of_separable_layers():
@@ -338,33 +350,34 @@ def test_parameters_and_products_have_changed_places():
         assert corrected(m, n, k, 7, 6) == {
             "parameters": numbers(layer), "products": made,
         }  # fmt: skip
-        assert corrected(m, n, k, 7, 6) == {
-            "parameters": parameter_count(m, n, k, bias=False),
-            "products": multiply_adds(m, n, k, (7, 6)),
-        }
-        assert noted(m, n, k, 7, 6) != corrected(m, n, k, 7, 6)
+        assert noted(m, n, k, 7, 6) == {
+            "parameters": made, "products": numbers(layer),
+        }  # fmt: skip
+        assert parameter_count(m, n, k, bias=False) == numbers(layer)
+        assert multiply_adds(m, n, k, (7, 6)) == made
 
 
 def test_the_ratio_of_separable_to_ordinary():
-    def noted(n, k):
-        return 1 / n + 1 / k**2
+    def noted(n, h, w):
+        return 1 / n + 1 / (h * w)
 
-    assert f"{noted(64, 3):.4f}" == "0.1267"
-    for m, n, k in LAYERS:
-        ordinary = nn.Conv2d(m, n, k, padding="same", bias=False)
-        first, second = separable(m, n, k)
-        first.padding = "same"
-        x = torch.zeros(1, m, 7, 6)
+    assert f"{noted(64, 3, 3):.4f}" == "0.1267"
+    for m, n in itertools.product((1, 4), (1, 2, 8)):
+        for h, w in KERNELS:
+            ordinary = nn.Conv2d(m, n, (h, w), padding="same", bias=False)
+            first, second = separable(m, n, (h, w))
+            first.padding = "same"
+            x = torch.zeros(1, m, 7, 6)
 
-        def pair(x=x, first=first, second=second):
-            return second(first(x))
+            def pair(x=x, first=first, second=second):
+                return second(first(x))
 
-        ratio = numbers(first, second) / numbers(ordinary)
-        assert np.isclose(noted(n, k), ratio)
-        products_ratio = products(pair) / products(lambda x=x, f=ordinary: f(x))
-        assert np.isclose(noted(n, k), products_ratio)
-        depthwise = multiply_adds(m, m, k, (7, 6), groups=m)
-        assert depthwise == products(lambda x=x, first=first: first(x))
+            held = numbers(first, second) / numbers(ordinary)
+            assert np.isclose(noted(n, h, w), held)
+            made = products(lambda x=x, layer=ordinary: layer(x))
+            assert np.isclose(noted(n, h, w), products(pair) / made)
+            depthwise = multiply_adds(m, m, (h, w), (7, 6), groups=m)
+            assert depthwise == products(lambda x=x, layer=first: layer(x))
 
 
 def test_a_cell_of_a_map_answers_to_a_pattern():

@@ -18,6 +18,11 @@ def at(values, x):
     return values[x] if 0 <= x < len(values) else 0.0
 
 
+def bell(x, s):
+    """Evaluate a Gaussian density."""
+    return np.exp(-(x**2) / (2 * s**2)) / np.sqrt(2 * np.pi * s**2)
+
+
 def test_discrete_convolution():
     def noted(f, g, x):
         return sum(at(f, t) * at(g, x - t) for t in range(len(f)))
@@ -25,6 +30,12 @@ def test_discrete_convolution():
     truth = np.convolve(F_, G)
     for x in range(-1, 10):
         assert np.isclose(noted(F_, G, x), at(truth, x))
+    # finely sampled, the sum is the integral: the widths of two bells add up in square
+    cells, step = np.linspace(-6, 6, 241, retstep=True)
+    for x in (-1.5, 0.0, 2.0):
+        place = round((x + 12) / step)
+        integral = noted(bell(cells, 1.0), bell(cells, 0.5), place) * step
+        assert np.isclose(integral, bell(x, np.hypot(1.0, 0.5)))
 
 
 def test_the_kernel_is_turned_before_it_is_moved():
@@ -99,6 +110,13 @@ def test_the_derivative_of_a_convolution():
     truth = np.diff(np.convolve(F_, G), prepend=0, append=0)
     np.testing.assert_allclose(noted_first(F_, G), truth)
     np.testing.assert_allclose(noted_second(F_, G), truth)
+    # finely sampled, it is the derivative of the integral
+    cells, step = np.linspace(-6, 6, 1201, retstep=True)
+    x, s = 0.7, np.hypot(1.0, 0.5)
+    place = round((x + 12) / step)
+    for noted in (noted_first, noted_second):
+        slope = noted(bell(cells, 1.0), bell(cells, 0.5))[place : place + 2].mean()
+        assert np.isclose(slope, -x / s**2 * bell(x, s), rtol=1e-4)
 
 
 def test_a_dense_layer_indexed_anew():
@@ -132,7 +150,8 @@ def test_rows_come_first():
     assert len(x[:, 0]) == 4
     weights = torch.zeros(2, 3, *corrected((4, 5)))
     assert torch.einsum("ijkl,kl->ij", weights, x).shape == (2, 3)
-    assert corrected((4, 5)) == tuple(x.shape) != noted((4, 5))
+    assert corrected((4, 5)) == tuple(x.shape)
+    assert noted((4, 5)) == tuple(x.T.shape)
     # the weights of a layer from a million cells to a million would not fit anywhere
     assert np.prod([1000, 1000, *corrected((1000, 1000))], dtype=float) == 1e12
 
@@ -156,6 +175,12 @@ def test_what_moves_in_moves_out():
             assert same == (stride == 1)
             if shift % stride == 0:
                 assert torch.allclose(corrected(x, w, shift, stride), moved)
+    # a layer whose weights depend on the place does not follow
+    dense = torch.tensor(RNG.normal(size=(14, 16)))
+    follows = torch.allclose(
+        dense @ torch.roll(x, 1, -1)[0, 0], torch.roll(dense @ x[0, 0], 1)
+    )
+    assert not follows
     # at the border the output does not only move
     x = torch.roll(x, -4, -1)
     moved = F.conv1d(torch.roll(x, -1, -1), w)
@@ -171,7 +196,8 @@ def test_invariance_moves_the_picture():
 
     x = RNG.normal(size=12)
     for e in (1, 2, 5):
-        assert corrected(np.max, x, e) == np.max(x) != noted(np.max, x, e)
+        assert corrected(np.max, x, e) == np.max(x)
+        assert np.isclose(noted(np.max, x, e), np.max(x) + e)
         assert np.isclose(corrected(np.mean, x, e), np.mean(x))
         first = corrected(lambda values: values[0], x, e)
         assert first == x[-e] != x[0]  # not every function is invariant
@@ -179,7 +205,7 @@ def test_invariance_moves_the_picture():
 
 def test_dense_layers_and_pooling_windows_notice_a_shift():
     def noted(dense, x):
-        return {"dense": dense @ x, "window": F.max_pool1d(x[None], 2)[0]}
+        return {"dense": dense @ x, "window": F.max_pool1d(x[None], 2).squeeze()}
 
     def corrected(dense, x):
         return {"global maximum": x.max(), "global mean": x.mean()}
@@ -196,6 +222,8 @@ def test_dense_layers_and_pooling_windows_notice_a_shift():
 
     assert is_invariant(noted) == [False, False]
     assert is_invariant(corrected) == [True, True]
+    assert torch.equal(noted(dense, x)["dense"], F.linear(x, dense))
+    assert noted(dense, x)["window"].tolist() == [0, 9, 1, 0]
     assert corrected(dense, x) == {"global maximum": 9, "global mean": 14 / 8}
 
 

@@ -48,6 +48,9 @@ def test_the_transpose_gives_back_a_shape():
     for vector in (y, y[None, :], y[:, None]):
         with pytest.raises(ValueError, match="mismatch"):
             noted(vector, c)
+    # for a square matrix the shapes would fit, and it is the other product
+    square = RNG.normal(size=(9, 9))
+    np.testing.assert_allclose(noted(y, square), square @ y)
     back = corrected(y, c)
     stamped = F.conv_transpose2d(
         torch.tensor(y.reshape(1, 1, 3, 3)), torch.tensor(w)[None, None]

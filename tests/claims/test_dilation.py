@@ -125,3 +125,4 @@ def test_what_dilation_costs():
         assert corrected_dense(n, k, d) == dense
         assert corrected_pooled(n, k, d) == pooled
         assert pooled < dilated < dense
+        assert (pooled * d**2 == dilated) == (n % d == 0)

@@ -78,7 +78,11 @@ def test_what_a_blur_takes_away():
         taken = PICTURE - ndimage.uniform_filter(PICTURE, k)
         inside = taken[half : 9 - half, half : 8 - half]
         np.testing.assert_allclose(convolve(PICTURE, noted(k)), inside)
-        assert np.isclose(noted(k).sum(), 0)
+        # what is flat is taken away, the finest pattern stays but for 1 / k²
+        assert np.allclose(convolve(np.ones((9, 8)), noted(k)), 0)
+        checks = np.indices((9, 8)).sum(axis=0) % 2 * 2.0 - 1
+        inside = checks[half : 9 - half, half : 8 - half]
+        np.testing.assert_allclose(convolve(checks, noted(k)), inside * (1 - 1 / k**2))
 
 
 def test_high_frequencies_need_a_minus():
@@ -98,6 +102,7 @@ def test_high_frequencies_need_a_minus():
         assert np.allclose(convolve(flat, corrected(k)), 0)
         taken = identity(k) - average(k)
         np.testing.assert_allclose(corrected(k), taken * k**2 / (k**2 - 1))
+        np.testing.assert_allclose(noted(k) + corrected(k), 2 * identity(k))
 
 
 def test_identity_and_high_frequencies_sharpen():
@@ -120,6 +125,7 @@ def test_identity_and_high_frequencies_sharpen():
         assert (others < 0).all()
         assert weights[k**2 // 2] > 1
         assert np.isclose(corrected(k)[k // 2, k // 2], 1 - 1 / k**2)
+        np.testing.assert_allclose(noted(k) - corrected(k), identity(k))
 
 
 def test_the_median_is_not_linear():
@@ -147,26 +153,30 @@ def test_the_answer_to_an_impulse():
 
 
 def test_linear_means_linear_in_whole_signals():
-    def noted(h, a, f1, b, f2, x):
-        return h(np.full(7, a * f1[x] + b * f2[x]))[x]  # of the numbers at x
+    def noted(h, a, f, x1, b, x2):
+        return h(np.full(f.shape, a * f[x1] + b * f[x2]))  # f(x1), f(x2) as numbers
 
-    def corrected(h, a, f1, b, f2, x):
-        return h(a * f1 + b * f2)[x]
+    def corrected(h, a, f1, b, f2):
+        return h(a * f1 + b * f2)
 
     def blur(f):
-        return np.convolve(f, [0.25, 0.5, 0.25], mode="same")
+        return ndimage.correlate1d(f, [0.25, 0.5, 0.25])
 
     def median(f):
         return ndimage.median_filter(f, 3)
 
     f1, f2 = RNG.normal(size=7), RNG.normal(size=7)
-    for x in range(1, 6):
-        expected = 2 * blur(f1)[x] - 3 * blur(f2)[x]
-        assert np.isclose(corrected(blur, 2, f1, -3, f2, x), expected)
-        assert not np.isclose(noted(blur, 2, f1, -3, f2, x), expected)
-    by_median = [corrected(median, 2, f1, -3, f2, x) for x in range(1, 6)]
-    apart = (2 * median(f1) - 3 * median(f2))[1:6]
-    assert not np.allclose(by_median, apart)
+    for h, is_linear in [(blur, True), (median, False)]:
+        apart = 2 * h(f1) - 3 * h(f2)
+        assert np.allclose(corrected(h, 2, f1, -3, f2), apart) == is_linear
+    # a filter leaves a constant alone, and knows nothing of what is around x1 and x2
+    for x1, x2 in [(1, 4), (2, 5), (3, 3)]:
+        answer = noted(blur, 2, f1, x1, -3, x2)
+        np.testing.assert_allclose(answer, 2 * f1[x1] - 3 * f1[x2])
+        expected = 2 * blur(f1)[x1] - 3 * blur(f1)[x2]
+        assert not np.allclose(answer, expected)
+    summed = noted(lambda f: np.cumsum(f), 2, f1, 1, -3, 4)
+    assert np.isclose(summed[-1], 7 * (2 * f1[1] - 3 * f1[4]))
 
 
 SQUARE = np.arange(12.0) ** 2  # its slope is 2x
@@ -190,7 +200,7 @@ def test_the_backward_difference():
     step = np.array([0.0, 0, 0, 1, 1, 1])
     for x in range(1, 11):
         assert corrected(SQUARE, x) == np.diff(SQUARE)[x - 1] == 2 * x - 1
-        assert noted(SQUARE, x) == 2 * x + 1
+        assert noted(SQUARE, x) == np.diff(SQUARE)[x] == 2 * x + 1
     # a difference that looks back does not know of the step before it comes
     assert (noted(step, 2), corrected(step, 2), corrected(step, 3)) == (1, 0, 1)
 
@@ -222,18 +232,19 @@ def test_kernels_of_differences():
         answer = np.convolve(f, kernel, mode="valid")
         np.testing.assert_allclose(answer, slopes[name])
         answer = np.convolve(f, noted()[name], mode="valid")
-        assert np.allclose(answer, slopes[name]) == (name != "central")
+        times = 2 if name == "central" else 1
+        np.testing.assert_allclose(answer, times * slopes[name])
     assert len(corrected()) == 3
 
 
 def test_a_kernel_is_turned_in_the_matrix():
     def noted(w):
-        return w[::-1]
+        return w[::-1, ::-1]
 
-    w = [1, -1, 0]
-    answer = np.convolve(SQUARE, w, mode="valid")
-    np.testing.assert_allclose(np.correlate(SQUARE, noted(w), mode="valid"), answer)
-    assert noted(w) != w
+    for w in (np.array([[1, -1, 0]]), RNG.normal(size=(3, 2))):
+        sliding = signal.correlate2d(PICTURE, noted(w), mode="valid")
+        np.testing.assert_allclose(sliding, convolve(PICTURE, w))
+        assert not np.array_equal(noted(w), w)
 
 
 V = np.array([[1.0, 0, -1]] * 3)
@@ -275,15 +286,20 @@ def test_rows_of_prewitt_and_sobel_smooth():
 
 
 def test_steepness_and_direction():
-    def noted(g_v, g_h):
+    def noted(f):
+        g_h, g_v = convolve(f, V.T), convolve(f, V)  # as the notes name them
         return np.sqrt(g_h**2 + g_v**2), np.arctan2(g_v, g_h)
 
-    for across, down in [(1.0, 0.0), (0.0, 2.0), (-1.0, 1.0), (-3.0, -4.0)]:
-        rows, columns = np.indices((5, 5))
+    def corrected(f):
+        g_h, g_v = convolve(f, V), convolve(f, V.T)
+        return np.sqrt(g_h**2 + g_v**2), np.arctan2(g_v, g_h)
+
+    rows, columns = np.indices((5, 5))
+    for across, down in [(1, 0), (0, 2), (-1, 1), (-3, -4), (2, 2), (5, -2)]:
         plane = across * columns + down * rows
-        # with g_h the slope across, as the two kernels in truth are named
-        g_h, g_v = convolve(plane, V)[0, 0] / 6, convolve(plane, V.T)[0, 0] / 6
-        steepness, angle = noted(g_v, g_h)
-        step = complex(across, down)
-        assert np.isclose(steepness, abs(step))
-        assert np.isclose(angle, np.angle(step))
+        truth = 6 * abs(complex(across, down)), np.angle(complex(across, down))
+        for form in (noted, corrected):
+            steepness, angle = form(plane)
+            assert np.allclose(steepness, truth[0])
+            is_right = form is corrected or across == down
+            assert np.allclose(angle, truth[1]) == is_right

@@ -35,7 +35,11 @@ def test_the_stride_does_not_multiply_the_padding():
     assert noted(224, 3, 1, 2) == 113.5
     assert corrected(224, 3, 1, 2) == 112 == outputs(224, 3, padding=1, stride=2)
     for n, k, p, s in layers():
-        assert corrected(n, k, p, s) == outputs(n, k, padding=p, stride=s)
+        truth = outputs(n, k, padding=p, stride=s)
+        assert corrected(n, k, p, s) == truth
+        # each zero counts s times, so that the size is too large by 2p(s - 1)/s
+        too_large = (n - k + 2 * p) / s + 1 + 2 * p * (s - 1) / s
+        assert np.isclose(noted(n, k, p, s), too_large)
 
 
 def test_seven_cells_by_three():
@@ -61,7 +65,6 @@ def test_a_remainder_forbids_nothing():
     def corrected(n, k, s):
         return n - k >= 0
 
-    assert not noted(7, 3, 3)
     assert outputs(7, 3, stride=3) == 2
     for n in range(1, 9):
         for k in range(1, 9):
@@ -71,6 +74,9 @@ def test_a_remainder_forbids_nothing():
                 except RuntimeError:
                     possible = False
                 assert corrected(n, k, s) == possible
+                # what is noted asks for more: that the last window ends at the edge
+                ends = possible and cells_read(n, k, stride=s)[-1][-1] == n - 1
+                assert (possible and noted(n, k, s)) == ends
 
 
 def test_both_axes_shrink_by_the_kernel():
@@ -113,9 +119,10 @@ def test_valid_never_pads():
     def corrected(w, f, s):
         return (w - f) // s + 1
 
-    assert noted(8, 3, 3) == 3
-    assert corrected(8, 3, 3) == 2
+    assert (noted(8, 3, 3), corrected(8, 3, 3)) == (3, 2)
     for w, f, s in [(8, 3, 3), (7, 3, 2), (10, 4, 5), (9, 2, 4)]:
+        filled = (0, -(w - f) % s)  # zeros for one more window, if cells are left
+        assert noted(w, f, s) == outputs(w, f, stride=s, padding=filled)
         assert corrected(w, f, s) == outputs(w, f, stride=s)
         assert corrected(w, f, s) == output_size(w, f, stride=s, padding="valid")
     # the cells after the last whole window are dropped, none is added
@@ -177,9 +184,11 @@ def test_the_odd_zero_comes_after():
     def corrected(total):
         return total // 2
 
-    assert noted(3) == 1.5
+    assert noted(3) == noted(3.5) == 1.5
     row = torch.arange(1.0, 8.0).reshape(1, 1, 7)
     for total in range(6):
+        assert (noted(total) == corrected(total)) == (total % 2 == 0)
+        assert noted(total) * 2 == total
         before = corrected(total)
         assert (before, total - before) == same_padding(7, total + 1)
         kernel = torch.arange(1.0, total + 2).reshape(1, 1, -1)
@@ -188,21 +197,31 @@ def test_the_odd_zero_comes_after():
         assert torch.equal(theirs, ours)
 
 
+def test_the_first_picture_of_padding():
+    def noted(n):
+        return n + 2
+
+    assert noted(5) == 7  # as drawn
+    for n in (3, 5, 8):
+        ring = F.pad(torch.ones(1, 1, n, n), (1, 1, 1, 1))
+        assert ring.shape[-1] == noted(n)
+        assert F.conv2d(ring, torch.ones(1, 1, 3, 3)).shape[-1] == n
+        assert same_padding(n, 3) == (1, 1)
+
+
 def test_the_second_picture_of_padding():
-    def noted(k):
-        return 2, k - 2  # two columns on one side, one on the other
+    def noted(n):
+        return n + 2 + 1  # two columns on one side, one on the other
 
-    def corrected(k):
-        return (k - 1) // 2, k - 1 - (k - 1) // 2
+    def corrected(n):
+        return n + 2 + 2
 
-    drawn = 2, 2  # the picture beside it: nine columns around five
-    assert 5 + sum(drawn) == 9
-    assert noted(3) == (2, 1)
-    assert outputs(5, 3, padding=noted(3)) == 6
-    assert outputs(5, 3, padding=drawn) == 7
-    for k in (1, 2, 3, 4, 5):
-        assert outputs(5, k, padding=corrected(k)) == 5
-        assert corrected(k) == same_padding(5, k)
+    drawn = [0, 0, "s1", "s2", "s3", "s4", "s5", 0, 0]  # a row of the picture
+    assert len(drawn) == corrected(5) != noted(5)
+    # two and one are what a kernel of 4 needs, two and two what one of 5 needs
+    for n in (5, 6, 9):
+        assert outputs(n, 4, padding=(2, 1)) == outputs(noted(n), 4) == n
+        assert outputs(n, 5, padding=(2, 2)) == outputs(corrected(n), 5) == n
 
 
 def test_padding_in_total():
@@ -251,10 +270,16 @@ def test_strided_sizes_with_padding_in_total():
     def noted_divided(n, s):
         return n / s
 
+    def corrected(n, k, p, s):
+        return (n - k + 2 * p + s) // s
+
     for n, k, p, s in layers():
         if n + p >= k:
             sides = p // 2, p - p // 2
             assert noted(n, k, p, s) == outputs(n, k, padding=sides, stride=s)
+        per_side = outputs(n, k, padding=p, stride=s)
+        assert corrected(n, k, p, s) == per_side
+        assert p == 0 or noted(n, k, 2 * p, s) == per_side
         keeping = outputs(n, k, padding=((k - 1) // 2, k // 2), stride=s)
         assert noted_keeping(n, s) == keeping
         assert np.isclose(noted_divided(n, s) * s, n)
@@ -274,6 +299,10 @@ def test_a_stride_for_each_axis():
         )
         assert noted(size, kernel, stride) == tuple(y.shape[2:])
         assert noted(size, kernel, stride) == output_size(size, kernel, stride=stride)
+    # a larger kernel leaves fewer cells
+    sizes = [noted((12, 12), (k, k), (1, 1))[0] for k in range(1, 13)]
+    assert sizes == [outputs(12, k) for k in range(1, 13)]
+    assert sizes == sorted(set(sizes), reverse=True)
 
 
 def chain(n, k, count, stride=1):
@@ -293,12 +322,13 @@ def test_thirty_two_cells_by_five():
 
 def test_layers_from_224_to_4():
     def noted(n, k, end):
-        return n // k  # as if each layer took the whole kernel away: 44
+        return n // k  # as if each layer took the whole kernel away
 
     def corrected(n, k, end):
         return (n - end) // (k - 1)
 
     assert noted(224, 5, 4) == 44
+    assert noted(32, 5, 4) == 6  # the notes say 7 there themselves
     assert chain(224, 5, 44) == 48
     assert corrected(224, 5, 4) == 55
     for n, k, end in [(224, 5, 4), (32, 5, 4), (30, 3, 2)]:
@@ -408,7 +438,8 @@ def test_padding_adds_windows_and_widens_none():
         for p in (1, 2):
             read = cells_read(12, k, padding=p)
             widest = max(len(cells) for cells in read)
-            assert widest == corrected(k, p) != noted(k, p)
+            assert widest == corrected(k, p)
+            assert noted(k, p) == widest + 2 * p  # a field that the padding widens
             assert len(read) == before + 2 * p
 
 
@@ -422,7 +453,8 @@ def test_windows_move_right_and_down():
     for s in (1, 2, 3):
         starts = [cells[0] for cells in cells_read(12, 3, stride=s)]
         for start, following in itertools.pairwise(starts):
-            assert following == corrected(start, s) != noted(start, s)
+            assert following == corrected(start, s)
+            assert noted(start, s) == 2 * start - following  # as far, the other way
 
 
 def test_four_kinds_in_a_lost_picture():
