@@ -1,0 +1,412 @@
+"""Explorers of batch normalisation: a graph of three examples, and shared axes."""
+
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+
+from notebook_utils import plotting
+from notebook_utils.explorers.controls import Choice, Slider, Steps
+from notebook_utils.explorers.core import Explorer, Layer
+from notebook_utils.normalization import batch_norm, batch_norm_backward
+from notebook_utils.plotting import draw_cells, draw_line
+
+# The graph. Nodes are boxes around these points of a board (column, row).
+WIDTH, HEIGHT = 72.0, 47.0
+BOX = (12.4, 10.0)
+NODES = {
+    **{f"x{i}": (6.7, row) for i, row in enumerate((7.5, 23.5, 39.5))},
+    "mean": (21.4, 15.5),
+    "variance": (21.4, 31.5),
+    **{f"normalized{i}": (36.1, row) for i, row in enumerate((7.5, 23.5, 39.5))},
+    "gamma": (50.8, 15.5),
+    "beta": (50.8, 31.5),
+    **{f"y{i}": (65.3, row) for i, row in enumerate((7.5, 23.5, 39.5))},
+}
+LABELS = {
+    "mean": "μ",
+    "variance": "σ²",
+    "gamma": "γ",
+    "beta": "β",
+    **{f"x{i}": f"x{'₁₂₃'[i]}" for i in range(3)},
+    **{f"normalized{i}": f"x̂{'₁₂₃'[i]}" for i in range(3)},
+    **{f"y{i}": f"y{'₁₂₃'[i]}" for i in range(3)},
+}
+EDGES = [
+    ("mean", "variance"),
+    *((f"x{i}", name) for i in range(3) for name in ("mean", "variance")),
+    *((f"x{i}", f"normalized{i}") for i in range(3)),
+    *((name, f"normalized{i}") for i in range(3) for name in ("mean", "variance")),
+    *((f"normalized{i}", f"y{i}") for i in range(3)),
+    *((name, f"y{i}") for i in range(3) for name in ("gamma", "beta")),
+]
+FILL = {"gamma": plotting.MINT, "beta": plotting.MINT}
+
+
+@lru_cache(maxsize=2**18)
+def node_gradients(x, gamma, grad_y):
+    """Return the gradient of the loss at every node of the graph but y."""
+    grad_y = np.array(grad_y, float)[:, None]
+    _, cache = batch_norm(np.array(x, float)[:, None], [gamma], [0])
+    grad_x, grad_gamma, grad_beta = batch_norm_backward(grad_y, cache)
+    grad_normalized = gamma * grad_y
+    pull = (grad_normalized * cache.normalized).sum()
+    deviation = cache.deviation.item()
+    return {
+        **{f"x{i}": grad_x[i, 0] for i in range(3)},
+        "mean": -grad_normalized.sum() / deviation,
+        "variance": -pull / (2 * deviation**2),
+        **{f"normalized{i}": grad_normalized[i, 0] for i in range(3)},
+        "gamma": grad_gamma[0],
+        "beta": grad_beta[0],
+    }
+
+
+def node_values(x, gamma=1, beta=0):
+    """Return the value at every node of the graph."""
+    y, cache = batch_norm(np.array(x, float)[:, None], [gamma], [beta])
+    return {
+        **{f"x{i}": x[i] for i in range(3)},
+        "mean": cache.mean.item(),
+        "variance": cache.variance.item(),
+        **{f"normalized{i}": cache.normalized[i, 0] for i in range(3)},
+        "gamma": gamma,
+        "beta": beta,
+        **{f"y{i}": y[i, 0] for i in range(3)},
+    }
+
+
+def write(number):
+    """Write a number in at most six characters: whole ones, and others to 0.01."""
+    text = f"{number:.2f}" if abs(number) < 99.995 else f"{number:.0f}"
+    text = text.removesuffix(".00")
+    return "0" if float(text) == 0 else text.replace("-", "−")
+
+
+def canvas(figure):
+    """Return a board for the graph."""
+    return plotting.Board(figure, WIDTH, HEIGHT)
+
+
+def draw_text(ax, x, y, text, **style):
+    """Write text on a board."""
+    style = {"fontsize": 13, "va": "center", "color": plotting.INK} | style
+    ax.add_artist(Text(x, y, text, **style))
+
+
+def draw_box(ax, name):
+    """Draw a node with its name and the sign of its gradient."""
+    x, y = NODES[name]
+    corner = (x - BOX[0] / 2, y - BOX[1] / 2)
+    face = FILL.get(name, plotting.SKY if name[0] == "x" else plotting.FAINT)
+    ax.add_artist(
+        Rectangle(corner, *BOX, facecolor=face, edgecolor=plotting.MUTED, linewidth=0.8)
+    )
+    draw_text(ax, x - 5.5, y - 2.2, LABELS[name], color=plotting.MUTED)
+    draw_text(ax, x - 5.5, y + 2.5, "∂", color=plotting.ORANGE)
+
+
+def draw_graph(ax):
+    """Draw what never changes: edges and boxes."""
+    for start, end in EDGES:
+        (x0, y0), (x1, y1) = NODES[start], NODES[end]
+        draw_line(ax, [x0, x1], [y0, y1], color=plotting.LINE, linewidth=1.4, zorder=0)
+    for name in NODES:
+        draw_box(ax, name)
+
+
+def draw_values(ax, numbers):
+    """Write values into their boxes; `numbers` are pairs of node and text."""
+    for name, text in numbers:
+        x, y = NODES[name]
+        draw_text(ax, x + 5.5, y - 2.2, text, ha="right")
+
+
+def draw_gradients(ax, numbers):
+    """Write gradients into their boxes, below the values."""
+    for name, text in numbers:
+        x, y = NODES[name]
+        draw_text(ax, x + 5.5, y + 2.5, text, ha="right", color=plotting.ORANGE)
+
+
+def _pick(values, *prefixes):
+    names = [name for name in values if name.startswith(prefixes)]
+    return {"numbers": tuple((name, write(values[name])) for name in names)}
+
+
+def batch_key(first, second, third):
+    """The nodes that depend on the inputs alone."""
+    values = node_values((first, second, third))
+    return _pick(values, "x", "mean", "variance", "normalized")
+
+
+def output_key(first, second, third, gamma, beta):
+    """The outputs."""
+    return _pick(node_values((first, second, third), gamma, beta), "y")
+
+
+def gamma_key(gamma):
+    """The scale."""
+    return {"numbers": (("gamma", write(gamma)),)}
+
+
+def beta_key(beta):
+    """The shift."""
+    return {"numbers": (("beta", write(beta)),)}
+
+
+def upstream_key(grad_first, grad_second, grad_third):
+    """The gradients that arrive, and their sum, which is beta's."""
+    grads = (grad_first, grad_second, grad_third)
+    arriving = {f"y{i}": grad for i, grad in enumerate(grads)}
+    return _pick(arriving | {"beta": sum(grads)}, "y", "beta")
+
+
+def scaled_key(gamma, grad_first, grad_second, grad_third):
+    """The gradients with respect to the normalised values."""
+    grads = (grad_first, grad_second, grad_third)
+    scaled = {f"normalized{i}": gamma * grad for i, grad in enumerate(grads)}
+    return _pick(scaled, "normalized")
+
+
+def gamma_gradient_key(first, second, third, grad_first, grad_second, grad_third):
+    """The gradient with respect to the scale."""
+    grads = (grad_first, grad_second, grad_third)
+    return _pick(node_gradients((first, second, third), 1, grads), "gamma")
+
+
+def gradient_layer(node):
+    """Return the layer of one such node: alone, its drawings are few."""
+
+    def key(first, second, third, gamma, grad_first, grad_second, grad_third):
+        grads = (grad_first, grad_second, grad_third)
+        return _pick(node_gradients((first, second, third), gamma, grads), node)
+
+    return Layer(draw_gradients, key)
+
+
+def read_batch(first, second, third):
+    """Write out mean, variance and root."""
+    values = node_values((first, second, third))
+    mean, variance = write(values["mean"]), write(values["variance"])
+    root = (values["variance"] + 1e-5) ** 0.5
+    return f"mean {mean}, variance {variance}, root √(σ² + ε) = {root:.4g}"
+
+
+def read_outputs(first, second, third, gamma, beta):
+    """Write out mean and standard deviation of the outputs."""
+    values = node_values((first, second, third), gamma, beta)
+    y = [values[f"y{i}"] for i in range(3)]
+    return f"mean {write(np.mean(y))}, standard deviation {write(np.std(y))}"
+
+
+def read_mean(grad_first, grad_second, grad_third):
+    """Write out the mean of the gradients that arrive."""
+    return write((grad_first + grad_second + grad_third) / 3)
+
+
+def along_key(first, second, third, grad_first, grad_second, grad_third):
+    """The mean product of arriving gradients and normalised values."""
+    grads = (grad_first, grad_second, grad_third)
+    gradients = node_gradients((first, second, third), 1, grads)
+    return {"text": write(gradients["gamma"] / 3)}
+
+
+def read_along(text):
+    """Write out how much of the normalised values is taken out."""
+    return text
+
+
+INPUTS, SLOPES = (0, 3, 6, 9, 12), (-5, -3, 0, 3, 5)
+
+explorer = Explorer(
+    name="batch-normalization",
+    module=__name__,
+    title="How do gradients flow back through a batch of three?",
+    description=(
+        "The graph of batch normalisation for three examples of one feature: inputs x,"
+        " their mean μ and variance σ², the normalised x̂, scale γ and shift β, outputs"
+        " y. Each box holds its value and, below it in orange, the gradient of the loss"
+        " with respect to it. ε is 0.00001."
+    ),
+    controls=(
+        # the order keeps the file small: settings of like inputs stand close together
+        Slider("gamma", "Scale γ", -2, 2, 1, step=0.5, page=(-1, 0, 0.5, 1, 2)),
+        Slider("beta", "Shift β", -5, 5, 0, page=(-2, -1, 0, 2, 5)),
+        Slider("first", "Input x₁", -12, 12, 0, page=INPUTS),
+        Slider("second", "Input x₂", -12, 12, 6, page=INPUTS),
+        Slider("third", "Input x₃", -12, 12, 9, page=INPUTS),
+        Slider("grad_first", "Gradient ∂L/∂y₁", -6, 6, -5, page=SLOPES),
+        Slider("grad_second", "Gradient ∂L/∂y₂", -6, 6, 5, page=SLOPES),
+        Slider("grad_third", "Gradient ∂L/∂y₃", -6, 6, 3, page=SLOPES),
+    ),
+    canvas=canvas,
+    layers=(
+        Layer(draw_graph),
+        Layer(draw_values, batch_key),
+        Layer(draw_values, gamma_key),
+        Layer(draw_values, beta_key),
+        Layer(draw_values, output_key),
+        Layer(draw_gradients, upstream_key),
+        Layer(draw_gradients, scaled_key),
+        Layer(draw_gradients, gamma_gradient_key),
+        *(gradient_layer(node) for node in ("variance", "mean", "x0", "x1", "x2")),
+    ),
+    readout=(
+        ("Batch", Layer(read_batch)),
+        ("Outputs", Layer(read_outputs)),
+        ("Mean of ∂L/∂y, taken out on the way back", Layer(read_mean)),
+        ("Mean of x̂ · ∂L/∂y: so much of x̂ is taken out", Layer(read_along, along_key)),
+    ),
+    presets=(
+        ("The example, γ = 1", {}),
+        ("Twice as far apart", {"first": 0, "second": 6, "third": 12}),
+        ("All inputs equal", {"first": 6, "second": 6, "third": 6}),
+        (
+            "Same gradient for all",
+            {f"grad_{n}": 3 for n in ("first", "second", "third")},
+        ),
+        (
+            "Gradient along x̂",
+            {
+                **{"first": 3, "second": 6, "third": 9},
+                **{"grad_first": -5, "grad_second": 0, "grad_third": 5},
+            },
+        ),
+        ("Scale 0", {"gamma": 0}),
+    ),
+    size=(7.2, 7.2 * HEIGHT / WIDTH),
+)
+
+
+# The axes. A batch of 3 examples with 6 channels of 2 by 2 pixels, a value each.
+SHAPE = (3, 6, 2, 2)
+PITCH = 2.6  # cells from one channel's image to the next
+LEFT, TOP = 4.0, 1.6
+VALUES = tuple(product(*map(range, SHAPE)))
+SETS = {
+    "batch": (0, 2, 3),
+    "layer": (1, 2, 3),
+    "layer, each pixel": (1,),
+    "instance": (2, 3),
+    "group": (1, 2, 3),
+    "switchable": (2, 3),  # with those of layer and batch
+}
+AXES = ("n", "c", "h", "w")
+
+
+def share(norm, groups, value, other):
+    """Tell whether two values, given by their indices, share a mean."""
+    agree = all(value[i] == other[i] for i in range(4) if i not in SETS[norm])
+    width = SHAPE[1] // groups
+    return agree and (norm != "group" or value[1] // width == other[1] // width)
+
+
+def sharing_canvas(figure):
+    """Return a board for the batch."""
+    return plotting.Board(figure, LEFT + 6 * PITCH, TOP + 3 * PITCH)
+
+
+def draw_names(ax):
+    """Write the names of examples and channels beside the batch."""
+    for example in range(SHAPE[0]):
+        y = TOP + PITCH * example + 1
+        draw_text(ax, 0.1, y, f"example {example + 1}", fontsize=11)
+    for channel in range(SHAPE[1]):
+        x = LEFT + PITCH * channel + 1
+        draw_text(ax, x, 0.9, f"c = {channel + 1}", fontsize=11, ha="center")
+
+
+def sets_key(norm, groups, step):
+    """The groups matter to one norm only."""
+    return {"norm": norm, "groups": groups if norm == "group" else 1, "step": step}
+
+
+def draw_sets(ax, norm, groups, step):
+    """Draw all values: the chosen one, those that share its mean, and the rest.
+
+    A click on a value chooses it.
+    """
+    more = ("layer", "batch") if norm == "switchable" else ()
+    for i, value in enumerate(VALUES):
+        n, c, h, w = value
+        cell = (TOP + PITCH * n + h, LEFT + PITCH * c + w)
+        face, edge = plotting.FAINT, plotting.LINE
+        for part, tint in zip(more, (plotting.MINT, plotting.SKY), strict=False):
+            if share(part, 1, VALUES[step], value):
+                face = tint
+        if share(norm, groups, VALUES[step], value):
+            face, edge = plotting.PEACH, plotting.ORANGE
+        if i == step:
+            face = plotting.ORANGE
+        draw_cells(
+            ax,
+            [cell],
+            face=face,
+            edge=edge,
+            size=0.94,
+            gid=lambda _, i=i: f"set:step={i}",
+        )
+
+
+def read_axes(norm):
+    """Name the axes that means run over."""
+    over = "(" + ", ".join(AXES[i] for i in SETS[norm]) + ")"
+    return {
+        "group": f"{over}, c within a group",
+        "switchable": "(h, w), (c, h, w) and (n, h, w), mixed by learned weights",
+    }.get(norm, over)
+
+
+def count_sharing(norm, groups):
+    """Count the values of each set that shares a mean."""
+    return sum(share(norm, groups, VALUES[0], value) for value in VALUES)
+
+
+def read_sharing(norm, groups):
+    """Say how many values share a mean, and how many means that makes."""
+    parts = ("instance", "layer", "batch") if norm == "switchable" else (norm,)
+    counts = [count_sharing(part, groups) for part in parts]
+    values = ", ".join(str(count) for count in counts)
+    means = " + ".join(str(len(VALUES) // count) for count in counts)
+    return f"{values} of {len(VALUES)} values share one; {means} means in all"
+
+
+def read_value(step):
+    """Name the value that is chosen."""
+    n, c, h, w = VALUES[step]
+    return f"example {n + 1}, channel {c + 1}, row {h + 1}, column {w + 1}"
+
+
+def read_others(norm):
+    """Say whether an output depends on the other examples."""
+    return "yes" if norm in ("batch", "switchable") else "no"
+
+
+sharing_explorer = Explorer(
+    name="shared-statistics",
+    module=__name__,
+    title="Which values share a mean and a variance?",
+    description=(
+        "A batch of three examples with six channels of two by two pixels. One value is"
+        " chosen (orange); the values normalised by the same mean and variance as it"
+        " are pale orange. For the switchable norm green and blue mark the further"
+        " values that enter through the layer's and the batch's statistics."
+    ),
+    controls=(
+        Choice("norm", "Norm", tuple(SETS), "group"),
+        Choice("groups", "Groups, for the group norm", (1, 2, 3, 6), 2),
+        Steps("step", "Value", lambda: len(VALUES), default=29),
+    ),
+    canvas=sharing_canvas,
+    layers=(Layer(draw_names), Layer(draw_sets, sets_key)),
+    readout=(
+        ("Means run over", Layer(read_axes)),
+        ("Sharing", Layer(read_sharing)),
+        ("Depends on the other examples of the batch", Layer(read_others)),
+        ("Chosen value", Layer(read_value)),
+    ),
+    size=(7.2, 7.2 * (TOP + 3 * PITCH) / (LEFT + 6 * PITCH)),
+)

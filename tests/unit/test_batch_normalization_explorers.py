@@ -1,0 +1,127 @@
+"""What the explorers of batch normalisation show, against torch and the package."""
+
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from notebook_utils.explorers import batch_normalization as explorers
+from notebook_utils.normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    switchable_norm,
+)
+
+SLIDERS = explorers.explorer.controls
+
+
+def random_settings(count):
+    rng = random.Random(0)
+    for _ in range(count):
+        yield {control.name: rng.choice(control.positions) for control in SLIDERS}
+    yield {**explorers.explorer.values(), "first": 6, "second": 6, "third": 6}
+
+
+@pytest.mark.parametrize("setting", list(random_settings(50)))
+def test_every_node_has_torchs_value_and_gradient(setting):
+    x = tuple(setting[name] for name in ("first", "second", "third"))
+    grads = tuple(setting[f"grad_{name}"] for name in ("first", "second", "third"))
+    gamma, beta = setting["gamma"], setting["beta"]
+
+    def leaf(value):
+        return torch.tensor(value, dtype=torch.float64, requires_grad=True)
+
+    # written out node by node, so that autograd knows each
+    nodes = {f"x{i}": leaf(x[i]) for i in range(3)}
+    nodes |= {"gamma": leaf(gamma), "beta": leaf(beta)}
+    nodes["mean"] = sum(nodes[f"x{i}"] for i in range(3)) / 3
+    squares = [(nodes[f"x{i}"] - nodes["mean"]) ** 2 for i in range(3)]
+    nodes["variance"] = sum(squares) / 3
+    loss = 0
+    for i in range(3):
+        centred = nodes[f"x{i}"] - nodes["mean"]
+        nodes[f"normalized{i}"] = centred / torch.sqrt(nodes["variance"] + 1e-5)
+        nodes[f"y{i}"] = nodes["gamma"] * nodes[f"normalized{i}"] + nodes["beta"]
+        loss = loss + grads[i] * nodes[f"y{i}"]
+    values = explorers.node_values(x, gamma, beta)
+    assert values.keys() == nodes.keys() == explorers.NODES.keys()
+    for name, value in values.items():
+        assert value == pytest.approx(nodes[name].item(), abs=1e-12)
+
+    names = [name for name in nodes if name[0] != "y"]
+    oracles = torch.autograd.grad(loss, [nodes[name] for name in names])
+    gradients = explorers.node_gradients(x, gamma, grads)
+    assert gradients.keys() == set(names)
+    for name, oracle in zip(names, oracles, strict=True):
+        assert gradients[name] == pytest.approx(oracle.item(), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("setting", list(random_settings(20)))
+def test_every_number_is_written_once_into_its_box(setting):
+    x = tuple(setting[name] for name in ("first", "second", "third"))
+    grads = tuple(setting[f"grad_{name}"] for name in ("first", "second", "third"))
+    values = explorers.node_values(x, setting["gamma"], setting["beta"])
+    gradients = explorers.node_gradients(x, setting["gamma"], grads)
+    gradients = gradients | {f"y{i}": grads[i] for i in range(3)}
+    wanted = {explorers.draw_values: values, explorers.draw_gradients: gradients}
+    found = {make: {} for make in wanted}
+    for layer in explorers.explorer.layers[1:]:
+        for name, text in layer.arguments(setting)["numbers"]:
+            assert name not in found[layer.make]
+            found[layer.make][name] = text
+    for make, numbers in wanted.items():
+        texts = {name: explorers.write(value) for name, value in numbers.items()}
+        assert found[make] == texts
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (3, "3"),
+        (-0.001, "0"),
+        (2.999, "3"),
+        (-1.335, "−1.33"),
+        (99.994, "99.99"),
+        (99.996, "100"),
+        (-1581.1, "−1581"),
+    ],
+)
+def test_numbers_are_short(number, text):
+    assert explorers.write(number) == text
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3, 6])
+@pytest.mark.parametrize("norm", explorers.SETS)
+def test_values_share_what_the_package_lets_them_share(norm, groups):
+    shape = explorers.SHAPE
+    ones, zeros, logits = np.ones(shape[1]), np.zeros(shape[1]), [-math.inf] * 2
+
+    def pixels(x):
+        rows = x.transpose(0, 2, 3, 1).reshape(-1, shape[1])
+        y = layer_norm(rows, ones, zeros)[0].reshape(*shape[:1], *shape[2:], shape[1])
+        return y.transpose(0, 3, 1, 2)
+
+    functions = {
+        "batch": lambda x: batch_norm(x, ones, zeros)[0],
+        "layer": lambda x: layer_norm(x, np.ones(shape[1:]), np.zeros(shape[1:]))[0],
+        "layer, each pixel": pixels,
+        "instance": lambda x: instance_norm(x, ones, zeros)[0],
+        "group": lambda x: group_norm(x, ones, zeros, groups=groups)[0],
+        # the set in the darker colour is that of the first of three parts
+        "switchable": lambda x: switchable_norm(
+            x, ones, zeros, [0, *logits], [0, *logits]
+        )[0],
+    }
+    x = np.random.default_rng(0).standard_normal(shape)
+    y = functions[norm](x)
+    for value in random.Random(0).sample(explorers.VALUES, 6):
+        moved = x.copy()
+        moved[value] += 1
+        touched = functions[norm](moved) != y
+        shared = [explorers.share(norm, groups, value, o) for o in explorers.VALUES]
+        assert touched.ravel().tolist() == shared
+        assert explorers.count_sharing(norm, groups) == touched.sum()
