@@ -211,11 +211,7 @@ def group_norm(x, gamma, beta, *, groups, eps=1e-5):
     xp, (x, gamma, beta) = as_floats(x=x, gamma=gamma, beta=beta)
     bind_channels(x, gamma, beta)
     n, c, *space = x.shape
-    if c % whole(groups, "groups", minimum=1) or not c:
-        fitting = ", ".join(str(i) for i in range(1, c + 1) if c % i == 0) or "none"
-        raise ValueError(
-            f"groups {groups} must divide the {c} channels: {fitting} would"
-        )
+    _check_groups(groups, c)
     grouped = xp.reshape(x, (n, groups, math.prod((c // groups, *space))))
     check_sets(grouped, (2,), eps, "group of channels")
     gamma, beta = over_channels(gamma, x), over_channels(beta, x)
@@ -223,6 +219,13 @@ def group_norm(x, gamma, beta, *, groups, eps=1e-5):
     normalized = xp.reshape(normalized, x.shape)
     y = gamma * normalized + beta
     return y, Cache("group_norm", normalized, mean, variance, deviation, gamma)
+
+
+def _check_groups(groups, c):
+    if c % whole(groups, "groups", minimum=1) == 0 and c > 0:
+        return
+    fitting = ", ".join(str(i) for i in range(1, c + 1) if c % i == 0) or "none"
+    raise ValueError(f"groups {groups} must divide the {c} channels: {fitting} would")
 
 
 def group_norm_backward(grad_y, cache):

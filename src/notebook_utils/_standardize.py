@@ -83,11 +83,11 @@ def check_sets(x, axes, eps, sharing):
     """
     xp = array_api_compat.array_namespace(x)
     count = math.prod(x.shape[axis] for axis in axes)
-    if count < 2:
+    if count < 2:  # a single value is its own mean, and only beta would be left
         values = "1 value" if count == 1 else f"{count} values"
         raise ValueError(
             f"x of shape {tuple(x.shape)} has {values} per {sharing}, but needs at "
-            "least 2: a single one is its own mean, and only beta would be left"
+            "least 2"
         )
     check_eps(eps)
     if eps == 0 and 0 not in x.shape:

@@ -108,17 +108,17 @@ def _softmax(xp, logits, name):
 def switchable_norm_backward(grad_y, cache):
     r"""Carry a gradient back through `switchable_norm`.
 
-    With h the gradient with respect to the normalised values and s the root, each
+    With u the gradient with respect to the normalised values and s the root, each
     channel of an image has
 
-    .. math:: \frac{\partial L}{\partial \mu} = -\sum_{pixels} \frac hs, \quad
+    .. math:: \frac{\partial L}{\partial \mu} = -\sum_{pixels} \frac us, \quad
               \frac{\partial L}{\partial \sigma^2}
-              = -\sum_{pixels} \frac{h \hat x}{2 s^2}
+              = -\sum_{pixels} \frac{u \hat x}{2 s^2}
 
     and each set k of values that share statistics sends its share of them, summed over
     the channels and images in the set, back to its N_k values:
 
-    .. math:: \frac{\partial L}{\partial x} = \frac hs + \sum_k \frac 1{N_k} \Bigl(
+    .. math:: \frac{\partial L}{\partial x} = \frac us + \sum_k \frac 1{N_k} \Bigl(
               w_k \frac{\partial L}{\partial \mu}
               + 2 v_k (x - \mu_k) \frac{\partial L}{\partial \sigma^2} \Bigr)
 

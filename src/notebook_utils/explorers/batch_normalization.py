@@ -202,6 +202,12 @@ def read_outputs(first, second, third, gamma, beta):
     return f"mean {write(np.mean(y))}, standard deviation {write(np.std(y))}"
 
 
+def read_factor(first, second, third, gamma):
+    """Write out what the rest of the upstream gradient is multiplied by."""
+    variance = node_values((first, second, third))["variance"]
+    return f"{gamma / (variance + 1e-5) ** 0.5:.4g}".replace("-", "−")
+
+
 def read_mean(grad_first, grad_second, grad_third):
     """Write out the mean of the gradients that arrive."""
     return write((grad_first + grad_second + grad_third) / 3)
@@ -229,7 +235,7 @@ explorer = Explorer(
         "The graph of batch normalisation for three examples of one feature: inputs x,"
         " their mean μ and variance σ², the normalised x̂, scale γ and shift β, outputs"
         " y. Each box holds its value and, below it in orange, the gradient of the loss"
-        " with respect to it. ε is 0.00001."
+        " with respect to it: at y, the upstream gradient g. ε is 0.00001."
     ),
     controls=(
         # the order keeps the file small: settings of like inputs stand close together
@@ -238,9 +244,9 @@ explorer = Explorer(
         Slider("first", "Input x₁", -12, 12, 0, page=INPUTS),
         Slider("second", "Input x₂", -12, 12, 6, page=INPUTS),
         Slider("third", "Input x₃", -12, 12, 9, page=INPUTS),
-        Slider("grad_first", "Gradient ∂L/∂y₁", -6, 6, -5, page=SLOPES),
-        Slider("grad_second", "Gradient ∂L/∂y₂", -6, 6, 5, page=SLOPES),
-        Slider("grad_third", "Gradient ∂L/∂y₃", -6, 6, 3, page=SLOPES),
+        Slider("grad_first", "Gradient g₁ at y₁", -6, 6, -5, page=SLOPES),
+        Slider("grad_second", "Gradient g₂ at y₂", -6, 6, 5, page=SLOPES),
+        Slider("grad_third", "Gradient g₃ at y₃", -6, 6, 3, page=SLOPES),
     ),
     canvas=canvas,
     layers=(
@@ -257,8 +263,9 @@ explorer = Explorer(
     readout=(
         ("Batch", Layer(read_batch)),
         ("Outputs", Layer(read_outputs)),
-        ("Mean of ∂L/∂y, taken out on the way back", Layer(read_mean)),
-        ("Mean of x̂ · ∂L/∂y: so much of x̂ is taken out", Layer(read_along, along_key)),
+        ("Mean of g, taken out on the way back", Layer(read_mean)),
+        ("Mean of g · x̂: so much of x̂ is taken out", Layer(read_along, along_key)),
+        ("The rest is multiplied by γ / √(σ² + ε)", Layer(read_factor)),
     ),
     presets=(
         ("The example, γ = 1", {}),
