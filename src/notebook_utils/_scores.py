@@ -1,0 +1,69 @@
+"""What scores, temperatures and probabilities must be like: the checks of `softmax`."""
+
+import math
+import numbers
+
+import numpy as np
+
+from notebook_utils.device import to_numpy
+
+
+def check_scores(xp, x, axis, name):
+    """Insist that each row along the axis can be turned into probabilities."""
+    shape = tuple(x.shape)
+    is_whole = isinstance(axis, numbers.Integral) and not isinstance(axis, bool)
+    if not is_whole or not -x.ndim <= axis < x.ndim:
+        axes = f"axes {-x.ndim} to {x.ndim - 1}" if shape else "no axis"
+        raise ValueError(f"axis is {axis!r}, but {name} of shape {shape} has {axes}")
+    if shape[axis] == 0:
+        raise ValueError(
+            f"{name} of shape {shape} is empty along axis {axis}, but at least one "
+            "score is needed"
+        )
+    wrong = xp.isnan(x) | (x == math.inf)
+    if xp.any(wrong):
+        place = first_true(wrong)
+        raise ValueError(
+            f"{name} is {float(x[place])} at {place}, but must be finite or -inf"
+        )
+    ruled_out = xp.all(x == -math.inf, axis=axis, keepdims=True)
+    if xp.any(ruled_out):
+        place = first_true(ruled_out)
+        raise ValueError(
+            f"{name} holds only -inf along axis {axis}, from {place} on, but at least "
+            "one score must be finite"
+        )
+
+
+def read_temperature(temperature, limits):
+    """Insist on a positive number that a type of these limits holds."""
+    low, high = float(limits.smallest_normal), float(limits.max)
+    is_number = isinstance(temperature, numbers.Real)
+    is_number = is_number and not isinstance(temperature, bool)
+    if not is_number or not low <= temperature <= high:
+        raise ValueError(
+            f"temperature is {temperature!r}, but must be a number from {low:.3g} to "
+            f"{high:.3g}"
+        )
+    return float(temperature)
+
+
+def check_probabilities(xp, p):
+    """Insist that no entry is negative and that each row has the sum 1."""
+    if xp.any(p < 0):
+        place = first_true(p < 0)
+        raise ValueError(f"p is {float(p[place]):g} at {place}, but must be at least 0")
+    tolerance = max(1e-6, 4 * float(xp.finfo(p.dtype).eps))
+    total = np.sum(to_numpy(p), axis=-1, dtype=np.float64)
+    off = ~(np.abs(total - 1) <= tolerance)  # NaN is off, too
+    if np.any(off):
+        place = first_true(off)
+        raise ValueError(
+            f"p has the sum {float(total[place]):.9g} at {place}, but must have 1 "
+            f"within {tolerance:.3g}"
+        )
+
+
+def first_true(mask):
+    """Return the index of the first True."""
+    return tuple(int(i) for i in np.argwhere(to_numpy(mask))[0])
