@@ -24,7 +24,7 @@ CLASSES = ("cat", "car", "frog")
 EDGES = (plotting.BLUE, plotting.ORANGE, plotting.GREEN)
 FACES = (plotting.SKY, plotting.PEACH, plotting.MINT)
 
-WIDTH, HEIGHT = 25.2, 10.6
+WIDTH, HEIGHT = 25.4, 12.1
 SLOT, BAR = 2.3, 1.5  # from bar to bar, and the width of one
 MAX_SCORE = 4
 
@@ -50,23 +50,23 @@ class Panel(NamedTuple):
         return self.left + len(CLASSES) * SLOT
 
 
-TOP, BOTTOM = 2.5, 8.5
+TOP, BOTTOM = 3.1, 9.7
 MIDDLE, SPAN = (TOP + BOTTOM) / 2, BOTTOM - TOP
 PANELS = {
     "scores": Panel(
         "scores z",
         "underlined: the true class",
-        0.9,
+        1.1,
         MIDDLE,
         SPAN / 2 / MAX_SCORE,
-        1,
+        0,
         (-4, 0, 4),
     ),
     "chances": Panel(
-        "p = softmax(z / T)", "dashed: at T = 1", 9.5, BOTTOM, SPAN, 2, (0, 0.5, 1)
+        "p = softmax(z / T)", "dashed: at T = 1", 9.8, BOTTOM, SPAN, 2, (0, 0.5, 1)
     ),
     "pushes": Panel(
-        "p − y", "below 0: the score is raised", 18.1, MIDDLE, SPAN / 2, 2, (-1, 0, 1)
+        "p − y", "below 0: z is raised", 18.5, MIDDLE, SPAN / 2, 2, (-1, 0, 1)
     ),
 }
 
@@ -98,7 +98,7 @@ def canvas(figure):
 
 def say(ax, x, y, text, **style):
     """Write on the board, centred."""
-    style = {"color": plotting.INK, "fontsize": 11} | style
+    style = {"color": plotting.INK, "fontsize": 13} | style
     ax.add_artist(Text(x, y, text, ha="center", va="center", **style))
 
 
@@ -106,17 +106,17 @@ def draw_ground(ax):
     """Draw what stays: titles, lines at the marks, names of the classes."""
     for panel in PANELS.values():
         middle = (panel.left + panel.right) / 2
-        say(ax, middle, 0.5, panel.title, fontsize=12)
-        say(ax, middle, 1.25, panel.hint, color=plotting.MUTED, fontsize=9)
+        say(ax, middle, 0.55, panel.title, fontsize=14)
+        say(ax, middle, 1.5, panel.hint, color=plotting.MUTED, fontsize=11)
         for mark in panel.marks:
             row, style = panel.row(mark), {"color": plotting.LINE, "linewidth": 0.8}
             if mark == 0:
                 style = {"color": plotting.MUTED, "linewidth": 1.2}
             draw_line(ax, [panel.left, panel.right], [row, row], **style)
             text = f"{mark:g}".replace("-", "−")
-            say(ax, panel.left - 0.5, row, text, color=plotting.MUTED, fontsize=9)
+            say(ax, panel.left - 0.6, row, text, color=plotting.MUTED, fontsize=11)
         for i, name in enumerate(CLASSES):
-            say(ax, middle_of(panel, i), 9.8, name)
+            say(ax, middle_of(panel, i), 11.2, name)
 
 
 def middle_of(panel, i):
@@ -138,9 +138,9 @@ def draw_bar(ax, where, i, value):
     style = {"facecolor": FACES[i], "edgecolor": EDGES[i], "linewidth": 1.4}
     corners = np.stack([xs, ys], axis=1)
     ax.add_artist(PathPatch(Path(corners), clip_on=False, **style))
-    beyond = 0.45 if value < 0 else -0.45
+    beyond = 0.55 if value < 0 else -0.55
     text = write(value, panel.digits)
-    say(ax, middle_of(panel, i), panel.row(value) + beyond, text, fontsize=10)
+    say(ax, middle_of(panel, i), panel.row(value) + beyond, text)
 
 
 def draw_unscaled(ax, i, value):
@@ -155,7 +155,7 @@ def draw_truth(ax, truth):
     for panel in PANELS.values():
         middle = middle_of(panel, CLASSES.index(truth))
         ends = [middle - 0.9, middle + 0.9]
-        draw_line(ax, ends, [10.3, 10.3], color=plotting.INK, linewidth=2.2)
+        draw_line(ax, ends, [11.8, 11.8], color=plotting.INK, linewidth=2.2)
 
 
 def score_layer(i):
@@ -225,14 +225,13 @@ def listed(values):
     return ", ".join(write(float(value), 3) for value in values)
 
 
-PAGE_SCORES = tuple(range(-MAX_SCORE, MAX_SCORE + 1))
 PAGE_TEMPERATURES = (0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
 def score_slider(name, default):
     """Make the slider of one class's score."""
     label = f"Score of {name}"
-    return Slider(name, label, -MAX_SCORE, MAX_SCORE, default, 0.5, PAGE_SCORES)
+    return Slider(name, label, -MAX_SCORE, MAX_SCORE, default)
 
 
 explorer = Explorer(
@@ -249,7 +248,7 @@ explorer = Explorer(
         score_slider("cat", 2),
         score_slider("car", 1),
         score_slider("frog", -1),
-        Slider("temperature", "Temperature T", 0.1, 10, 1, 0.1, PAGE_TEMPERATURES),
+        Slider("temperature", "Temperature", 0.1, 10, 1, 0.1, PAGE_TEMPERATURES),
         Choice("truth", "True class", CLASSES, "car"),
     ),
     canvas=canvas,
