@@ -177,17 +177,17 @@ def draw_photo(ax):
     axes.axis("off")
 
 
-def draw_boxes(ax, boxes, colour, linewidth=1.8):
+def draw_boxes(ax, boxes, colour, linewidth=2.4):
     """Draw boxes with a rim that sets them off from light and from dark pixels."""
     for box in boxes:
-        draw_box(ax, box, edge=plotting.PAPER, linewidth=linewidth + 1.6)
+        draw_box(ax, box, edge=plotting.PAPER, linewidth=linewidth + 1.4)
     for box in boxes:
         draw_box(ax, box, edge=colour, linewidth=linewidth)
 
 
 def draw_truth(ax):
     """Draw the boxes of the coins."""
-    draw_boxes(ax, coins().truth, plotting.BLUE, linewidth=1.2)
+    draw_boxes(ax, coins().truth, plotting.BLUE, linewidth=1.6)
 
 
 def columns_of(rows):
@@ -304,22 +304,14 @@ anchor_explorer = Explorer(
         Slider("rows", "Rows of the grid", 2, 16, 12, page=(2, 4, 6, 8, 12, 16)),
         Slider(
             "size",
-            "Size s, share of the height",
+            "Size s",
             0.06,
             0.4,
             0.16,
             step=0.02,
             page=(0.08, 0.12, 0.16, 0.2, 0.3),
         ),
-        Slider(
-            "ratio",
-            "Ratio r, width over height",
-            0.25,
-            4,
-            1,
-            step=0.25,
-            page=(0.25, 0.5, 1, 2, 4),
-        ),
+        Slider("ratio", "Ratio r", 0.25, 4, 1, step=0.25, page=(0.25, 0.5, 1, 2, 4)),
         Slider("threshold", "IoU threshold", 0.3, 0.7, 0.5, step=0.1),
     ),
     canvas=photo_canvas,
