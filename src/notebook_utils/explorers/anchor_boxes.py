@@ -177,17 +177,17 @@ def draw_photo(ax):
     axes.axis("off")
 
 
-def draw_boxes(ax, boxes, colour, linewidth=2.4):
+def draw_boxes(ax, boxes, colour, linewidth=3.0):
     """Draw boxes with a rim that sets them off from light and from dark pixels."""
     for box in boxes:
-        draw_box(ax, box, edge=plotting.PAPER, linewidth=linewidth + 1.4)
+        draw_box(ax, box, edge=plotting.PAPER, linewidth=linewidth + 1.2)
     for box in boxes:
         draw_box(ax, box, edge=colour, linewidth=linewidth)
 
 
 def draw_truth(ax):
     """Draw the boxes of the coins."""
-    draw_boxes(ax, coins().truth, plotting.BLUE, linewidth=1.6)
+    draw_boxes(ax, coins().truth, plotting.BLUE, linewidth=2.0)
 
 
 def columns_of(rows):
