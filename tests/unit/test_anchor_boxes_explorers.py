@@ -32,10 +32,11 @@ def test_the_overlap_is_what_can_be_counted():
         one, other = painted(explorers.FIRST), painted(explorers.second_box(**setting))
         common, union = np.sum(one & other), np.sum(one | other)
         lines = list(explorer.read(**setting).values())
-        assert numbers(lines[0])[-1] == common
-        assert numbers(lines[1])[-1] == union
-        assert numbers(lines[2])[:2] == [common, union]
-        assert numbers(lines[2])[2] == pytest.approx(common / union, abs=6e-4)
+        assert numbers(lines[0]) == list(explorers.second_box(**setting))
+        assert numbers(lines[1])[-1] == common
+        assert numbers(lines[2])[-1] == union
+        assert numbers(lines[3])[:2] == [common, union]
+        assert numbers(lines[3])[2] == pytest.approx(common / union, abs=6e-4)
         box = explorers.common_part(**setting)["box"]
         assert (box is None) == (common == 0)
 

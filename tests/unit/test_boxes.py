@@ -344,6 +344,7 @@ def naive_assign(iou, threshold):
 
 
 def test_assign_anchors_is_the_definition():
+    @settings(max_examples=1000)
     @given(cases(most=12), st.sampled_from(THRESHOLDS))
     def run(case, threshold):
         case.note("assign_anchors")
@@ -528,6 +529,7 @@ def naive_nms(iou, scores, threshold, labels=None):
 
 
 def test_nms_is_the_definition():
+    @settings(max_examples=1000)
     @given(cases(most=25), st.sampled_from(THRESHOLDS))
     def run(case, threshold):
         case.note("nms")
@@ -545,6 +547,7 @@ def test_nms_is_the_definition():
 
 
 def test_batched_nms_is_the_definition():
+    @settings(max_examples=1000)
     @given(cases(most=25), st.sampled_from(THRESHOLDS), st.integers(1, 4))
     def run(case, threshold, classes):
         case.note("batched_nms")

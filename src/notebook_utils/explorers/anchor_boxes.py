@@ -89,6 +89,11 @@ def second_key(x, y, width, height):
     return {"box": second_box(x, y, width, height)}
 
 
+def read_second(box):
+    """Fill in the corners."""
+    return f"({', '.join(f'{corner:g}' for corner in box)})"
+
+
 def read_common(box):
     """Fill in the intersection."""
     if box is None:
@@ -143,6 +148,7 @@ overlap_explorer = Explorer(
         Layer(draw_outlines, second_key),
     ),
     readout=(
+        ("Green box B, (x1, y1, x2, y2)", Layer(read_second, second_key)),
         ("Intersection |A ∩ B|", Layer(read_common, common_part)),
         ("Union |A| + |B| − |A ∩ B|", Layer(read_union, areas_key)),
         ("IoU", Layer(read_iou)),
@@ -408,7 +414,7 @@ suppression_explorer = Explorer(
     ),
     controls=(
         Slider("score", "Score from", 0.5, 0.8, 0.6, step=0.05),
-        Slider("threshold", "IoU threshold", 0, 1, 0.5, step=0.1),
+        Slider("threshold", "IoU threshold", 0, 1, 0.7, step=0.1),
     ),
     canvas=photo_canvas,
     layers=(Layer(draw_photo), Layer(draw_candidates), Layer(draw_kept, kept_key)),
@@ -418,10 +424,10 @@ suppression_explorer = Explorer(
         ("Coins found (IoU of at least 0.5)", Layer(read_found, kept_counts)),
     ),
     presets=(
-        ("One box a coin", {}),
+        ("Several boxes a coin", {}),
+        ("One box a coin", {"threshold": 0.5}),
         ("Nothing suppressed", {"threshold": 1}),
-        ("Too many", {"score": 0.5, "threshold": 0.7}),
-        ("Too picky", {"score": 0.8}),
+        ("Too picky", {"score": 0.8, "threshold": 0.5}),
     ),
     size=FIGURE,
 )
