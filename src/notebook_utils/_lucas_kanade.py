@@ -155,13 +155,15 @@ def pyramidal_lucas_kanade(frame0, frame1, *, levels, window, iterations):
         As in `lucas_kanade`, and the same number of pixels at each level. Pixels whose
         flow leads out of the frame do not count.
     iterations : int
-        On each level, at least 1. One iteration at one level is `lucas_kanade`.
+        On each level, at least 1. One iteration at one level is `lucas_kanade`, but for
+        motions that are not taken.
 
     Returns
     -------
     flow : (h, w, 2) array
-        In pixels. Where the system is singular, the flow of the coarser level stands;
-        zero where it is singular on all.
+        In pixels. A step is not taken where the system is singular, or where it would
+        be longer than the window's side and lead to pixels that the window has not
+        seen: there the flow so far stands, which is zero at first.
 
     Raises
     ------
@@ -173,6 +175,9 @@ def pyramidal_lucas_kanade(frame0, frame1, *, levels, window, iterations):
     Where all flows f in a window are equal, d is f plus the textbook's increment. Where
     they are not, adding the window's increment to the flow of its middle pixel alone
     does not settle: iterated, it diverges.
+
+    Blurring repeats the frame's edge, so that slanted stripes end there on the coarser
+    levels. What those windows find is no motion of the stripes, but spreads.
 
     References
     ----------
@@ -205,8 +210,15 @@ def _refine(frame0, frame1, flow, window, iterations):
         stays = inside(x + dx, y + dy, frame0.shape, margin=1)
         sums = _sums(xp, frame0, gradients, stays, window)
         motion, singular = solve(sums, window, brightness)
-        flow = xp.where(singular[..., None], flow, motion)
+        unknown = singular | _is_far(motion - flow, window)
+        flow = xp.where(unknown[..., None], flow, motion)
     return flow
+
+
+def _is_far(step, window):
+    """Tell which steps lead to pixels that the window has not seen."""
+    xp = array_api_compat.array_namespace(step)
+    return xp.hypot(step[..., 0], step[..., 1]) > window
 
 
 def track_points(frame0, frame1, points, *, levels=3, window=15, iterations=10):
@@ -227,8 +239,8 @@ def track_points(frame0, frame1, points, *, levels=3, window=15, iterations=10):
     Returns
     -------
     points : (n, 2) array
-        The same points in frame1; NaN for one that is lost: its system is singular in
-        the full frames, it left frame1, or was lost before.
+        The same points in frame1; NaN for one that is lost: its last step is not to be
+        taken (as in `pyramidal_lucas_kanade`), it left frame1, or was lost before.
 
     Raises
     ------
@@ -258,14 +270,14 @@ def track_points(frame0, frame1, points, *, levels=3, window=15, iterations=10):
     frames = list(zip(pyramid(frame0, levels), pyramid(frame1, levels), strict=True))
     for level in reversed(range(levels)):
         place, motion = start / 2**level, 2 * motion
-        motion, singular = _follow(*frames[level], place, motion, window, iterations)
+        motion, unknown = _follow(*frames[level], place, motion, window, iterations)
     end = start + motion
-    lost = lost | singular | ~inside(end[:, 0], end[:, 1], frame0.shape)
+    lost = lost | unknown | ~inside(end[:, 0], end[:, 1], frame0.shape)
     return xp.where(lost[:, None], xp.full_like(end, math.nan), end)
 
 
 def _follow(frame0, frame1, points, motion, window, iterations):
-    """Track on one level; also tell whose system was singular at the last."""
+    """Track on one level; also tell which points had no step at the last."""
     xp = array_api_compat.array_namespace(frame0)
     device = array_api_compat.device(frame0)
     offsets = xp.arange(window, dtype=frame0.dtype, device=device) - window // 2
@@ -281,5 +293,6 @@ def _follow(frame0, frame1, points, motion, window, iterations):
         counts = xp.astype(starts & inside(x1, y1, frame0.shape), frame0.dtype)
         sums = xp.sum(counts * equations, axis=(-2, -1))
         step, singular = solve(sums, window, brightness)
-        motion = motion + step
-    return motion, singular
+        unknown = singular | _is_far(step, window)
+        motion = xp.where(unknown[:, None], motion, motion + step)
+    return motion, unknown

@@ -186,7 +186,9 @@ def naive_refinement(frame0, frame1, flow, window):
         # what the neighbours' own flows have explained is given back
         b = np.sum(a * flow[rows, columns][near], axis=1) - it[rows, columns][near]
         if len(a) and np.linalg.matrix_rank(a, tol=1e-7) == 2:
-            answer[i, j] = np.linalg.lstsq(a, b)[0]
+            motion = np.linalg.lstsq(a, b)[0]
+            if np.linalg.norm(motion - flow[i, j]) <= window:
+                answer[i, j] = motion
     return answer
 
 
@@ -210,8 +212,10 @@ def naive_track(frame0, frame1, points, levels, window, iterations):
                 a = np.stack([read(s, x, y)[near] for s in slopes], axis=1)
                 b = (read(small0, x, y) - read(small1, x1, y1))[near]
                 solved = len(a) > 0 and np.linalg.matrix_rank(a, tol=1e-7) == 2
+                step = np.linalg.lstsq(a, b)[0] if solved else np.zeros(2)
+                solved = solved and np.linalg.norm(step) <= window
                 if solved:
-                    motion = motion + np.linalg.lstsq(a, b)[0]
+                    motion = motion + step
         end = point + motion
         if solved and np.all(end >= 0) and np.all(end <= np.array([w - 1, h - 1])):
             answer[n] = end

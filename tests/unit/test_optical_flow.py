@@ -289,9 +289,17 @@ def test_one_iteration_at_one_level_is_lucas_kanade():
         ours = lucas_kanade(*frames, window=case.window)
         search = {"levels": 1, "window": case.window, "iterations": 1}
         again = pyramidal_lucas_kanade(*frames, **search)
-        np.testing.assert_array_equal(np.asarray(again), np.asarray(ours))
+        ours = np.asarray(ours).copy()
+        length = np.hypot(ours[..., 0], ours[..., 1])
+        # lengths that round to the window's side may go either way
+        clear = np.abs(length - case.window) > 1e-4
+        far = length > case.window
+        SEEN["one iteration", "far"] += bool(far.any())
+        ours[far] = 0
+        np.testing.assert_array_equal(np.asarray(again)[clear], ours[clear])
 
     run()
+    assert SEEN["one iteration", "far"] >= 20
 
 
 MOVES = {
