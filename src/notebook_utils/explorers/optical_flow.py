@@ -224,10 +224,10 @@ aperture = Explorer(
         " has none."
     ),
     controls=(
-        Slider("angle", "Direction across the stripes, in degrees", 0, 90, 30, step=15),
-        Slider("crossing", "Second stripes, turned by, in degrees", 0, 90, 0, step=15),
-        Slider("window", "Window, in pixels", 1, 15, 9, step=2, page=(1, 3, 5, 9, 15)),
-        Slider("noise", "Noise, in % of the contrast", 0, 10, 0, page=(0, 1, 2, 5, 10)),
+        Slider("angle", "Direction across the stripes (°)", 0, 90, 30, step=15),
+        Slider("crossing", "Second stripes, turned by (°)", 0, 90, 0, step=15),
+        Slider("window", "Window (pixels)", 1, 15, 9, step=2, page=(1, 3, 5, 9, 15)),
+        Slider("noise", "Noise (%)", 0, 10, 0, page=(0, 1, 2, 5, 10)),
     ),
     canvas=aperture_canvas,
     layers=(
@@ -429,17 +429,17 @@ explorer = Explorer(
         " A ring in place of the dot marks a window whose system is singular."
     ),
     controls=(
-        Choice("scene", "What moves", SCENES, SCENES[0]),
+        Choice("scene", "What moves", SCENES, SCENES[1]),
         Slider(
             "motion",
-            "Largest motion, in pixels",
+            "Largest motion (pixels)",
             0,
             16,
-            4,
+            8,
             step=0.5,
             page=(0.5, 1, 2, 4, 8, 12),
         ),
-        Slider("window", "Window, in pixels", 3, 31, 9, step=2, page=(3, 5, 9, 15, 25)),
+        Slider("window", "Window (pixels)", 3, 31, 9, step=2, page=(3, 5, 9, 15, 25)),
         Slider("levels", "Levels of the pyramid", 1, 5, 1),
         Steps("step", "Frame shown", lambda: 2),
     ),
@@ -459,10 +459,10 @@ explorer = Explorer(
     ),
     size=(7.2, 7.2 * HEIGHT / WIDTH),
     presets=(
-        ("Small motion", {"motion": 1}),
-        ("Too fast", {"motion": 8}),
-        ("With a pyramid", {"motion": 8, "levels": 4}),
-        ("A turn", {"scene": "a texture turns", "motion": 8, "levels": 4}),
+        ("Too fast", {}),
+        ("With a pyramid", {"levels": 4}),
+        ("A small slide", {"scene": "a texture slides", "motion": 1}),
+        ("A large slide", {"scene": "a texture slides", "levels": 4}),
         ("Stripes", {"scene": "stripes slide", "motion": 2}),
         ("A disc", {"scene": "a disc slides", "motion": 1}),
     ),
