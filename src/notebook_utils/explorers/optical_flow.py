@@ -37,7 +37,7 @@ def draw_brightness(ax, frame, low, high):
 # one window: the aperture problem
 
 SIDE = 31  # pixels of the picture, a side
-MOTION = np.array([1.0, 0.0])
+MOTION = 1.0, 0.0  # pixels a frame
 STRIPE = 2 * math.pi / 12  # a stripe is 12 pixels wide
 REACH = 2.0  # of the plane of motions: from -REACH to REACH
 SHOWN = 5  # of the window's equations, along each side
