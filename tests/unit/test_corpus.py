@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notebook_utils import corpus
-from notebook_utils.corpus import PACKAGES, docstring_corpus, docstrings, split_words
+from notebook_utils.corpus import (
+    PACKAGES,
+    PEOPLE,
+    docstring_corpus,
+    docstrings,
+    small_corpus,
+    split_words,
+)
 
 SOURCE = '''
 """A module. It holds two functions."""
@@ -59,6 +66,31 @@ EXPECTED = [
     "the first file",
     "last d of all",
 ]
+
+
+def test_the_small_corpus_says_of_each_what_it_should():
+    sentences = small_corpus()
+    assert sentences == small_corpus()
+    text = [" ".join(words) for words in sentences]
+    assert len(text) == len(set(text)) == 8 * 7 + 4 * 5
+    assert text == [" ".join(words) for line in text for words in split_words(line)]
+    said = {
+        person: {
+            line.replace(f" {person} ", " _ ")
+            for line in text
+            if person in line.split()
+        }
+        for person in PEOPLE
+    }
+    assert all(len(lines) == 7 for lines in said.values())
+    # who differs in fewer respects shares more of what is said
+    for one, ours in PEOPLE.items():
+        for other, theirs in PEOPLE.items():
+            alike = [a for a, b in zip(ours, theirs, strict=True) if a == b]
+            shared = {"royal": 3, "common": 3}
+            count = sum(shared.get(respect, 2) for respect in alike)
+            assert len(said[one] & said[other]) == count
+    assert "rome is the capital of italy" in text
 
 
 @pytest.mark.parametrize(
