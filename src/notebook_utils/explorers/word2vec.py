@@ -201,9 +201,12 @@ explorer = Explorer(
         Slider("window", "Window w", 1, 5, 2),
         Choice("size", "Each window is", (FIXED, DRAWN), FIXED),
         Choice(
-            "threshold", "Threshold t", (OFF, "0.01", "0.001", "0.0001", "0.00001"), OFF
+            "threshold",
+            "Threshold t",
+            (OFF, "0.01", "0.001", "0.0001", "0.00001"),
+            "0.001",
         ),
-        Slider("draw", "Draw number", 1, 5, 1),
+        Slider("draw", "Draw number", 1, 5, 2),
         Steps("step", "Centre word", count_kept, default=4),
     ),
     canvas=canvas,
