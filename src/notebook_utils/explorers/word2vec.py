@@ -199,7 +199,7 @@ explorer = Explorer(
     ),
     controls=(
         Slider("window", "Window w", 1, 5, 2),
-        Choice("size", "Each window is", (FIXED, DRAWN), FIXED),
+        Choice("size", "Windows", (FIXED, DRAWN), FIXED),
         Choice(
             "threshold",
             "Threshold t",
