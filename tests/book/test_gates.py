@@ -10,6 +10,8 @@ import notebooks
 import pytest
 from places import ROOT, find_chromium
 
+from notebook_utils.explorers.core import all_explorers
+
 CHAPTER = "chapters/part/planted.ipynb"
 MODULE = "src/notebook_utils/explorers/planted.py"
 EXPLORER = '''
@@ -64,15 +66,17 @@ $$ a $$ (eq-a)
 SHOW = "from notebook_utils.explorers.planted import explorer\n\nexplorer.show()"
 
 
+REAL = {f"{e.module.rpartition('.')[2]}.py" for e in all_explorers().values()}
+
+
 class Book:
     """A small copy of the book: its machinery, one notebook, one explorer."""
 
     def __init__(self, root):
         self.root = root
         for name in ("_ext", "src"):
-            ignore = shutil.ignore_patterns(
-                "__pycache__", "*.egg-info", "convolution_*"
-            )
+            # without the real explorers, which take minutes to render
+            ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", *REAL)
             shutil.copytree(ROOT / name, root / name, ignore=ignore)
         files = "_config.yml", "references.bib", "requirements.lock", "pyproject.toml"
         for name in files:
@@ -287,6 +291,24 @@ def test_a_picture_without_words(book, words):
     assert not passed
     assert "a figure needs a caption and an alternative text" in printed
     assert f"{CHAPTER}, code cell 2" in printed
+
+
+MAPS = {
+    "an unknown chapter": ("planted -> gone", "['gone'] is no chapter"),
+    "no arrow": ("planted", "planted is no chapter"),
+    "a circle": ("planted -> planted", "its arrows run in a circle"),
+}
+
+
+@pytest.mark.parametrize("fault", [None, *MAPS])
+def test_a_map_that_is_wrong(book, fault):
+    """The map of chapters names chapters, and no chapter helps with itself."""
+    line, named = MAPS.get(fault, ("", ""))
+    text = f"{book.read('intro.md')}\n```{{chapter-map}}\n{line}\n```\n"
+    book.write("intro.md", text)
+    passed, printed = book.build()
+    assert passed == (fault is None), printed
+    assert fault is None or named in printed
 
 
 FORMS = {
