@@ -5,6 +5,8 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# tests of one file stay together where they share what is dear to make
+TOGETHER := -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help serve html test lint unit claims nbval site browser notebooks report format lock clean
@@ -18,23 +20,23 @@ serve: $(READY)  ## build the book and serve it on localhost (PORT=8000)
 html: $(READY)  ## build the book into _build/html
 	@$(BIN)/python _ext/book.py build
 
-test: lint unit claims nbval site browser  ## everything: lint, unit tests, claims, notebooks, book, browser
+test: lint html unit claims nbval site browser  ## everything: lint, unit tests, claims, notebooks, book, browser
 
 lint: $(READY)  ## check style and the form of the notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 unit: $(READY)  ## the package against its oracles
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest $(TOGETHER) tests/unit
 
 claims: $(READY)  ## the verdicts on the notes, each with its test, and the tests tried
-	$(BIN)/pytest tests/claims
+	$(BIN)/pytest -n auto tests/claims
 
 nbval: $(READY)  ## run every notebook and compare each output with the stored one
-	$(BIN)/pytest --nbval chapters/
+	$(BIN)/pytest $(TOGETHER) --nbval chapters/
 
 site: html  ## the built pages: form, links, languages of machines and people
-	$(BIN)/pytest tests/book
+	$(BIN)/pytest -n auto tests/book
 
 browser: html  ## move every slider in headless Chromium
 	$(BIN)/pytest tests/browser
