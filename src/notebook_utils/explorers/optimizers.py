@@ -173,15 +173,15 @@ def draw_axes(ax):
     lines = [np.array([(x, y), (x + CURVE.width, y)]) for x, y in places]
     draw_pieces(ax, lines, plotting.FAINT, 0.8)
     for (x, y), power in zip(places, powers_of_ten, strict=True):
-        write(ax, x - 0.07, y, power_of_ten(power), ha="right", fontsize=8)
+        write(ax, x - 0.07, y, power_of_ten(power), ha="right", fontsize=10)
     steps = range(0, STEPS + 1, STEPS // 4)
     places = CURVE.place(np.array([(step, LOWEST) for step in steps]))
     ticks = [np.array([(x, y), (x, y + 0.05)]) for x, y in places]
     draw_pieces(ax, ticks, plotting.LINE, 0.8)
     for (x, y), step in zip(places, steps, strict=True):
-        write(ax, x, y + 0.14, f"{step}", ha="center", fontsize=8)
+        write(ax, x, y + 0.15, f"{step}", ha="center", fontsize=10)
     bottom = CURVE.top + CURVE.height
-    write(ax, CURVE.left + CURVE.width / 2, bottom + 0.32, "step", ha="center")
+    write(ax, CURVE.left + CURVE.width / 2, bottom + 0.35, "step", ha="center")
     write(ax, CURVE.left, 0.2, "loss", color=plotting.MUTED)
     draw_frame(ax, CURVE)
 
@@ -255,7 +255,7 @@ def draw_names(ax, optimizer):
     """Say which colour is who."""
     right = CURVE.left + CURVE.width
     if optimizer != RIVAL:
-        write(ax, right - 0.55, 0.2, optimizer, color=plotting.BLUE, ha="right")
+        write(ax, right - 0.6, 0.2, optimizer, color=plotting.BLUE, ha="right")
     colour = plotting.BLUE if optimizer == RIVAL else plotting.MUTED
     write(ax, right, 0.2, RIVAL, color=colour, ha="right")
 
@@ -291,8 +291,8 @@ def read_run(**setting):
         return f"gets nowhere: the loss was {figures(start)} and is {figures(end)}"
     above = np.flatnonzero(losses > start / 1000)
     if above[-1] == STEPS:
-        share = f"{100 * end / start:.2g} %"
-        return f"still under way: loss {figures(end)}, {share} of the start's"
+        share = f"{100 * end / start:.2g}\N{NO-BREAK SPACE}%"
+        return f"after {STEPS} steps the loss is {figures(end)}, {share} of the start's"
     return f"a thousandth of the loss by step {above[-1] + 1}; ends at {figures(end)}"
 
 
@@ -345,7 +345,7 @@ explorer = Explorer(
         " points (green crosses), and the way of the chosen optimizer (blue) and of"
         " plain gradient descent at the same learning rate (grey), with a dot for each"
         " step as long as they can be told apart. Right, their losses over 100 steps,"
-        " on a logarithmic scale. Who diverges is red."
+        " on a logarithmic scale. The chosen optimizer is red where it diverges."
     ),
     controls=(
         Choice("surface", "Surface", SURFACES, "bowl"),
@@ -382,7 +382,7 @@ explorer = Explorer(
         ("The chosen optimizer", Layer(read_run, run_key)),
         ("Plain gradient descent", Layer(read_run, rival_key)),
         ("Theory, on the bowl", Layer(read_theory, run_key)),
-        ("All of them, best first", Layer(read_order)),
+        ("Last losses, best first", Layer(read_order)),
     ),
     size=(WIDTH, HEIGHT),
     presets=(

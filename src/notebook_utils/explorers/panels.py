@@ -121,5 +121,5 @@ def draw_frame(ax, panel):
 
 def write(ax, x, y, text, **style):
     """Write on the board."""
-    style = {"color": plotting.INK, "fontsize": 9, "va": "center", "zorder": 1} | style
+    style = {"color": plotting.INK, "fontsize": 11, "va": "center", "zorder": 1} | style
     ax.add_artist(Text(x, y, text, **style))
