@@ -217,15 +217,16 @@ aperture = Explorer(
     module=__name__,
     title="What can one window know?",
     description=(
-        "Left, stripes that move one pixel to the right, and a window (orange). Right,"
-        " the plane of all motions, dx to the right and dy down: each pixel of the"
-        " window allows the motions on one blue line (up to 25 are drawn). The ring is"
-        " the true motion, the green dot the least squares solution; a singular system"
-        " has none."
+        "Left, stripes that move one pixel to the right, and a window (orange). The"
+        " gradient turns from rightward (0°) to downward (90°); second stripes may be"
+        " turned against the first. Right, the plane of all motions, dx to the right"
+        " and dy down: each pixel of the window allows the motions on one blue line (up"
+        " to 25 are drawn). The ring is the true motion, the green dot the least"
+        " squares solution; a singular system has none."
     ),
     controls=(
-        Slider("angle", "Direction across the stripes (°)", 0, 90, 30, step=15),
-        Slider("crossing", "Second stripes, turned by (°)", 0, 90, 0, step=15),
+        Slider("angle", "Gradient at (°)", 0, 90, 30, step=15),
+        Slider("crossing", "Second, turned by (°)", 0, 90, 0, step=15),
         Slider("window", "Window (pixels)", 1, 15, 9, step=2, page=(1, 3, 5, 9, 15)),
         Slider("noise", "Noise (%)", 0, 10, 0, page=(0, 1, 2, 5, 10)),
     ),
@@ -239,7 +240,7 @@ aperture = Explorer(
     readout=(
         ("Motion found (dx, dy)", Layer(read_found)),
         ("Error", Layer(read_error)),
-        ("Eigenvalues", Layer(read_eigenvalues)),
+        ("Eigenvalues of M", Layer(read_eigenvalues)),
     ),
     size=(7.2, 3.6),
     presets=(
@@ -411,7 +412,7 @@ def read_coarsest(motion, levels):
 
 def read_singular(scene, window):
     """Write the share of windows that are singular."""
-    return f"{float(np.mean(singular_windows(scene, window))):.0%} of the windows"
+    return f"{float(np.mean(singular_windows(scene, window))):.0%}"
 
 
 def read_frame(step):
@@ -429,7 +430,7 @@ explorer = Explorer(
         " A ring in place of the dot marks a window whose system is singular."
     ),
     controls=(
-        Choice("scene", "What moves", SCENES, SCENES[1]),
+        Choice("scene", "Scene", SCENES, SCENES[1]),
         Slider(
             "motion",
             "Largest motion (pixels)",
@@ -453,17 +454,17 @@ explorer = Explorer(
     readout=(
         ("Mean endpoint error", Layer(read_mean_error)),
         ("Right to half a pixel", Layer(read_right)),
-        ("Singular, full frame", Layer(read_singular)),
+        ("Windows that are singular", Layer(read_singular)),
         ("Largest motion on the coarsest level", Layer(read_coarsest)),
         ("Frame shown", Layer(read_frame)),
     ),
     size=(7.2, 7.2 * HEIGHT / WIDTH),
     presets=(
         ("Too fast", {}),
-        ("With a pyramid", {"levels": 4}),
-        ("A small slide", {"scene": "a texture slides", "motion": 1}),
-        ("A large slide", {"scene": "a texture slides", "levels": 4}),
+        ("Pyramid", {"levels": 4}),
+        ("Small slide", {"scene": "a texture slides", "motion": 2}),
+        ("Large slide", {"scene": "a texture slides", "levels": 4}),
         ("Stripes", {"scene": "stripes slide", "motion": 2}),
-        ("A disc", {"scene": "a disc slides", "motion": 1}),
+        ("A disc", {"scene": "a disc slides", "motion": 4}),
     ),
 )
