@@ -278,10 +278,13 @@ explorer = Explorer(
     presets=(
         ("Gridding", {}),
         ("Repaired", {"dilation": 1}),
-        ("Rates 1, 2, 4", {"network": RATES, "chosen": 0}),
+        ("Rates 1, 2, 4", {"network": RATES, "chosen": 0, "dilation": 1}),
         ("Rates 1, 2, 9", {"network": RATES, "chosen": 3, "dilation": 9}),
-        ("Chain of the notes", {"network": "chain of the notes", "chosen": 0}),
-        ("Five 3 × 3", {"network": "five 3 × 3", "chosen": 0}),
-        ("ResNet-18", {"network": "ResNet-18, first five", "chosen": 0}),
+        (
+            "Chain of the notes",
+            {"network": "chain of the notes", "chosen": 0, "dilation": 1},
+        ),
+        ("Five 3 × 3", {"network": "five 3 × 3", "chosen": 0, "dilation": 1}),
+        ("ResNet-18", {"network": "ResNet-18, first five", "chosen": 0, "dilation": 1}),
     ),
 )
