@@ -16,6 +16,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 from sklearn.metrics import mutual_info_score
 
+from notebook_utils.explorers import information_theory as page
 from notebook_utils.information import (
     conditional_entropy,
     cross_entropy,
@@ -476,6 +477,50 @@ def test_inputs_are_left_alone():
         pointwise_mutual_information(x)[...] = 3
         joint_from_samples(x[0], x[1])[...] = 3
         np.testing.assert_array_equal(np.asarray(x), joint)
+
+
+# the explorer
+
+
+def numbers(text):
+    text = text.replace("−", "-").replace("∞", "inf").replace(" and ", " ")
+    return [float(each) for each in text.replace("=", "").split() if each not in "+-"]
+
+
+def test_the_explorer_reads_what_scipy_says():
+    for setting in page.explorer.settings():
+        p, zero, one = setting.values()
+        rows = np.array([[1 - zero, zero], [1 - one, one]])
+        joint = np.array([[1 - p], [p]]) * rows
+        h_x, h_y, both = (
+            stats.entropy(each, base=2)
+            for each in (joint.sum(axis=1), joint.sum(axis=0), joint.ravel())
+        )
+        lines = [numbers(text) for text in page.explorer.read(**setting).values()]
+        expected = [
+            [h_x, both - h_x, both],
+            [h_y, both - h_x, h_x + h_y - both],
+            [stats.entropy(*rows, base=2), stats.entropy(*rows[::-1], base=2)],
+            [scipy_js(*rows) / math.log(2)],
+        ]
+        for line, values in zip(lines, expected, strict=True):
+            np.testing.assert_allclose(line, values, atol=0.0006)
+
+
+def test_the_explorer_draws_probabilities_as_areas():
+    for setting in page.explorer.settings():
+        joint = page.joint_of(**setting)
+        areas = [w * h for (_, _, w, h), _, _ in page.cells(**setting)]
+        np.testing.assert_allclose(areas, page.SIDE**2 * joint.ravel(), atol=1e-12)
+        (only_x, shared, only_y) = page.parts_key(**setting)["parts"]
+        assert only_x + shared + only_y == pytest.approx(joint_entropy(joint), abs=2e-3)
+
+
+def test_the_explorer_writes_no_minus_zero():
+    assert page.in_digits(-1e-9) == "0.000"
+    assert page.in_digits(-0.5, 2) == "−0.50"
+    assert page.in_digits(-math.inf) == "−∞"
+    assert page.in_digits(math.inf) == "∞"
 
 
 HALF = np.array([0.5, 0.5])

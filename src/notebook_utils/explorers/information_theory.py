@@ -22,8 +22,8 @@ from notebook_utils.plotting import Board, draw_line
 
 # the board, in cells of a fifth of an inch
 WIDTH, HEIGHT = 36, 18
-LEFT, TOP, SIDE = 3.2, 3.0, 12.5  # of the square
-START, BIT = 21.0, 7.0  # where the bars begin, and how long one bit is
+LEFT, TOP, SIDE = 3.6, 3.0, 12.5  # of the square
+START, BIT = 21.4, 6.9  # where the bars begin, and how long one bit is
 ROWS = {"H(X, Y)": 4.4, "H(X)": 7.6, "H(Y)": 10.8, "split": 14.0}
 THICK = 2.0
 NEUTRAL, MORE, LESS, SHARED = (
@@ -32,7 +32,6 @@ NEUTRAL, MORE, LESS, SHARED = (
     (plotting.PEACH, plotting.ORANGE),
     (plotting.MINT, plotting.GREEN),
 )
-TENTHS = tuple(i / 10 for i in range(11))
 
 
 def joint_of(p, given_zero, given_one):
@@ -72,7 +71,7 @@ def _draw_box(ax, left, top, width, height, colours):
 
 
 def _draw_text(ax, x, y, text, **style):
-    usual = {"ha": "center", "va": "center", "fontsize": 11, "color": plotting.INK}
+    usual = {"ha": "center", "va": "center", "fontsize": 13, "color": plotting.INK}
     ax.add_artist(Text(x, y, text, **usual | style))
 
 
@@ -98,8 +97,8 @@ def draw_square(ax, p, given_zero, given_one):
 def draw_numbers(ax, p, given_zero, given_one):
     """Write the pmi into the cells that have room for it, and y if they have more."""
     for (left, top, width, height), y, pmi in cells(p, given_zero, given_one):
-        if width > 2.6 and height > 1.1:
-            text = f"Y = {y}\n" if height > 2.2 else ""
+        if width > 3.2 and height > 1.2:
+            text = f"Y = {y}\n" if height > 2.6 else ""
             behind = {"facecolor": colours_of(pmi)[0], "edgecolor": "none", "pad": 1.5}
             middle = left + width / 2, top + height / 2
             _draw_text(ax, *middle, text + in_digits(pmi, 2), bbox=behind)
@@ -166,7 +165,7 @@ def draw_bars(ax, parts):
     ):
         left, width = START + BIT * start, BIT * length
         _draw_box(ax, left, ROWS[name] - THICK / 2, width, THICK, colours)
-        if text and width > 0.5 * len(text):
+        if text and width > 0.6 * len(text):
             _draw_text(ax, left + width / 2, ROWS[name], text)
 
 
@@ -209,9 +208,9 @@ explorer = Explorer(
         " H(Y) overlap by the mutual information I, and together they cover H(X, Y)."
     ),
     controls=(
-        Slider("p", "p(X = 1)", 0.0, 1.0, 0.5, step=0.05, page=TENTHS),
-        Slider("given_zero", "p(Y = 1 | X = 0)", 0.0, 1.0, 0.1, step=0.05, page=TENTHS),
-        Slider("given_one", "p(Y = 1 | X = 1)", 0.0, 1.0, 0.7, step=0.05, page=TENTHS),
+        Slider("p", "p(X = 1)", 0.0, 1.0, 0.5, step=0.1),
+        Slider("given_zero", "p(Y = 1 | X = 0)", 0.0, 1.0, 0.1, step=0.1),
+        Slider("given_one", "p(Y = 1 | X = 1)", 0.0, 1.0, 0.7, step=0.1),
     ),
     canvas=canvas,
     layers=(

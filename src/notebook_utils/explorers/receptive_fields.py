@@ -21,14 +21,14 @@ from notebook_utils.receptive_field import (
 
 MOST = 5  # layers of a stack
 THRESHOLD = 0.05
-RATES = "three 3 × 3, dilation 1, 2, 4"
+RATES = "rates 1, 2, 4"
 NETWORKS = {
-    "three 3 × 3, dilation 2, 2, 2": [Layer(3, dilation=d) for d in (2, 2, 2)],
+    "rates 2, 2, 2": [Layer(3, dilation=d) for d in (2, 2, 2)],
     RATES: [Layer(3, dilation=d) for d in (1, 2, 4)],
     "five 3 × 3": [Layer(3)] * 5,
-    "chain of the notes": [Layer(3), Layer(2, 2), Layer(3, 3), Layer(3, 2)],
-    "VGG-16, first five": [Layer(3), Layer(3), Layer(2, 2), Layer(3), Layer(3)],
-    "ResNet-18, first five": [Layer(7, 2), Layer(3, 2), *[Layer(3)] * 3],
+    "notes 000": [Layer(3), Layer(2, 2), Layer(3, 3), Layer(3, 2)],
+    "VGG-16, start": [Layer(3), Layer(3), Layer(2, 2), Layer(3), Layer(3)],
+    "ResNet-18, start": [Layer(7, 2), Layer(3, 2), *[Layer(3)] * 3],
 }
 
 # the board, in cells of a fifth of an inch
@@ -112,7 +112,7 @@ def _draw_segments(ax, points, colour, linewidth):
 
 
 def _draw_text(ax, x, y, text, **style):
-    style = {"fontsize": 11, "color": plotting.INK, "va": "center"} | style
+    style = {"fontsize": 13, "color": plotting.INK, "va": "center"} | style
     ax.add_artist(Text(x, y, text, **style))
 
 
@@ -214,10 +214,10 @@ def draw_frame(ax):
 
 def describe(layer):
     """Name a layer by its kernel, and what is not 1 about it."""
-    parts = [f"k = {layer.kernel}"]
+    parts = [f"k {layer.kernel}"]
     for name in ("stride", "dilation"):
         value = getattr(layer, name)
-        parts += [f"{name[0]} = {value}"] if value > 1 else []
+        parts += [f"{name[0]} {value}"] if value > 1 else []
     return ", ".join(parts)
 
 
@@ -259,9 +259,9 @@ explorer = Explorer(
     controls=(
         Choice("network", "Network", tuple(NETWORKS), next(iter(NETWORKS))),
         Slider("chosen", "Layer to set (0: none)", 0, MOST, 1),
-        Slider("kernel", "its kernel k", 1, 7, 3, page=(1, 2, 3, 5, 7)),
-        Slider("stride", "its stride s", 1, 3, 1),
-        Slider("dilation", "its dilation d", 1, 9, 2, page=(1, 2, 3, 5, 9)),
+        Slider("kernel", "Its kernel k", 1, 7, 3, page=(1, 2, 3, 5, 7)),
+        Slider("stride", "Its stride s", 1, 3, 1),
+        Slider("dilation", "Its dilation d", 1, 9, 2, page=(1, 2, 3, 5, 9)),
     ),
     canvas=canvas,
     layers=(Drawing(draw_stack, stack_key), Drawing(draw_frame)),
@@ -280,11 +280,8 @@ explorer = Explorer(
         ("Repaired", {"dilation": 1}),
         ("Rates 1, 2, 4", {"network": RATES, "chosen": 0, "dilation": 1}),
         ("Rates 1, 2, 9", {"network": RATES, "chosen": 3, "dilation": 9}),
-        (
-            "Chain of the notes",
-            {"network": "chain of the notes", "chosen": 0, "dilation": 1},
-        ),
+        ("Chain of the notes", {"network": "notes 000", "chosen": 0, "dilation": 1}),
         ("Five 3 × 3", {"network": "five 3 × 3", "chosen": 0, "dilation": 1}),
-        ("ResNet-18", {"network": "ResNet-18, first five", "chosen": 0, "dilation": 1}),
+        ("ResNet-18", {"network": "ResNet-18, start", "chosen": 0, "dilation": 1}),
     ),
 )
