@@ -257,7 +257,7 @@ explorer = Explorer(
         " the largest number."
     ),
     controls=(
-        Choice("network", "Network", tuple(NETWORKS), next(iter(NETWORKS))),
+        Choice("network", "Network", tuple(NETWORKS), RATES),
         Slider("chosen", "Layer to set (0: none)", 0, MOST, 1),
         Slider("kernel", "Its kernel k", 1, 7, 3, page=(1, 2, 3, 5, 7)),
         Slider("stride", "Its stride s", 1, 3, 1),
@@ -276,8 +276,8 @@ explorer = Explorer(
     ),
     size=(WIDTH / 5, HEIGHT / 5),
     presets=(
-        ("Gridding", {}),
-        ("Repaired", {"dilation": 1}),
+        ("Rates 2, 2, 4", {}),
+        ("Rates 2, 2, 2", {"network": "rates 2, 2, 2"}),
         ("Rates 1, 2, 4", {"network": RATES, "chosen": 0, "dilation": 1}),
         ("Rates 1, 2, 9", {"network": RATES, "chosen": 3, "dilation": 9}),
         ("Chain of the notes", {"network": "notes 000", "chosen": 0, "dilation": 1}),
