@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from notebook_utils._svg import to_svg
+from notebook_utils.boxes import box_iou
 from notebook_utils.explorers import anchor_boxes as explorers
 from notebook_utils.explorers._coins import SIZE, coins
 
@@ -32,11 +33,12 @@ def test_the_overlap_is_what_can_be_counted():
         one, other = painted(explorers.FIRST), painted(explorers.second_box(**setting))
         common, union = np.sum(one & other), np.sum(one | other)
         lines = list(explorer.read(**setting).values())
-        assert numbers(lines[0]) == list(explorers.second_box(**setting))
-        assert numbers(lines[1])[-1] == common
-        assert numbers(lines[2])[-1] == union
-        assert numbers(lines[3])[:2] == [common, union]
-        assert numbers(lines[3])[2] == pytest.approx(common / union, abs=6e-4)
+        assert numbers(lines[0]) == list(explorers.FIRST)
+        assert numbers(lines[1]) == list(explorers.second_box(**setting))
+        assert numbers(lines[2])[-1] == common
+        assert numbers(lines[3])[-1] == union
+        assert numbers(lines[4])[:2] == [common, union]
+        assert numbers(lines[4])[2] == pytest.approx(common / union, abs=6e-4)
         box = explorers.common_part(**setting)["box"]
         assert (box is None) == (common == 0)
 
@@ -100,6 +102,21 @@ def test_anchors_are_counted_once_and_rightly():
         positive = set(match["close"]) | set(match["forced"])
         assert set(reach.tolist()) <= positive
         assert set(match["close"]) <= set(reach.tolist())
+
+
+def test_each_anchor_is_led_to_its_coin():
+    explorer = explorers.anchor_explorer
+    for setting in sample(explorer, 20):
+        match = explorers.matched(**setting)
+        where = {k: setting[k] for k in ("rows", "size", "ratio")}
+        anchors = explorers.anchors_on_photo(**where)
+        for kind, key in (("close", "close_key"), ("forced", "forced_key")):
+            pairs = getattr(explorers, key)(**setting)["pairs"]
+            assert [i for i, _ in pairs] == list(match[kind])
+            for i, j in pairs:
+                reached = box_iou([anchors[i]], [coins().truth[j]])[0, 0]
+                assert reached > 0
+                assert (reached >= setting["threshold"]) == (kind == "close")
 
 
 def naive_best(rows, size, ratio):

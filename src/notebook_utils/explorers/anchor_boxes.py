@@ -89,9 +89,14 @@ def second_key(x, y, width, height):
     return {"box": second_box(x, y, width, height)}
 
 
-def read_second(box):
-    """Fill in the corners."""
+def read_corners(box):
+    """Write the corners of a box."""
     return f"({', '.join(f'{corner:g}' for corner in box)})"
+
+
+def read_first():
+    """Fill in the corners of the box that stays."""
+    return read_corners(FIRST)
 
 
 def read_common(box):
@@ -148,7 +153,8 @@ overlap_explorer = Explorer(
         Layer(draw_outlines, second_key),
     ),
     readout=(
-        ("Green box B, (x1, y1, x2, y2)", Layer(read_second, second_key)),
+        ("Blue box A, (x1, y1, x2, y2)", Layer(read_first)),
+        ("Green box B, (x1, y1, x2, y2)", Layer(read_corners, second_key)),
         ("Intersection |A ∩ B|", Layer(read_common, common_part)),
         ("Union |A| + |B| − |A ∩ B|", Layer(read_union, areas_key)),
         ("IoU", Layer(read_iou)),
@@ -183,7 +189,7 @@ def draw_photo(ax):
     axes.axis("off")
 
 
-def draw_boxes(ax, boxes, colour, linewidth=3.0):
+def draw_boxes(ax, boxes, colour, linewidth=2.4):
     """Draw boxes with a rim that sets them off from light and from dark pixels."""
     for box in boxes:
         draw_box(ax, box, edge=plotting.PAPER, linewidth=linewidth + 1.2)
@@ -193,7 +199,7 @@ def draw_boxes(ax, boxes, colour, linewidth=3.0):
 
 def draw_truth(ax):
     """Draw the boxes of the coins."""
-    draw_boxes(ax, coins().truth, plotting.BLUE, linewidth=2.0)
+    draw_boxes(ax, coins().truth, plotting.BLUE, linewidth=1.5)
 
 
 def columns_of(rows):
@@ -238,28 +244,47 @@ def draw_centres(ax, rows):
         )
 
 
-def draw_close(ax, rows, size, ratio, close):
+def draw_matches(ax, rows, size, ratio, pairs, colour):
+    """Draw anchors, each with a line from its centre to that of its coin."""
+    which = [anchor for anchor, _ in pairs]
+    boxes = anchors_on_photo(rows, size, ratio)[which]
+    targets = coins().truth[[coin for _, coin in pairs]]
+    draw_boxes(ax, boxes, colour)
+    for ends in zip(centres(boxes), centres(targets), strict=True):
+        for shade, linewidth in ((plotting.PAPER, 3.0), (colour, 1.6)):
+            draw_line(ax, *np.transpose(ends), color=shade, linewidth=linewidth)
+
+
+def centres(boxes):
+    """Return the centres (n, 2) of boxes."""
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
+
+
+def pairs_key(kind, rows, size, ratio, threshold):
+    """The anchors matched in one way, each with the index of its coin."""
+    match = matched(rows, size, ratio, threshold)
+    pairs = tuple((i, int(match["assigned"][i])) for i in match[kind])
+    return {"rows": rows, "size": size, "ratio": ratio, "pairs": pairs}
+
+
+def draw_close(ax, rows, size, ratio, pairs):
     """Draw the anchors whose IoU with their coin reaches the threshold."""
-    boxes = anchors_on_photo(rows, size, ratio)[list(close)]
-    draw_boxes(ax, boxes, plotting.GREEN)
+    draw_matches(ax, rows, size, ratio, pairs, plotting.GREEN)
 
 
-def draw_forced(ax, rows, size, ratio, forced):
+def draw_forced(ax, rows, size, ratio, pairs):
     """Draw the anchors that were the best one left for a coin."""
-    boxes = anchors_on_photo(rows, size, ratio)[list(forced)]
-    draw_boxes(ax, boxes, plotting.ORANGE)
+    draw_matches(ax, rows, size, ratio, pairs, plotting.ORANGE)
 
 
 def close_key(rows, size, ratio, threshold):
     """The anchors whose IoU with their coin reaches the threshold."""
-    close = matched(rows, size, ratio, threshold)["close"]
-    return {"rows": rows, "size": size, "ratio": ratio, "close": close}
+    return pairs_key("close", rows, size, ratio, threshold)
 
 
 def forced_key(rows, size, ratio, threshold):
     """The anchors that were the best one left for a coin."""
-    forced = matched(rows, size, ratio, threshold)["forced"]
-    return {"rows": rows, "size": size, "ratio": ratio, "forced": forced}
+    return pairs_key("forced", rows, size, ratio, threshold)
 
 
 def read_anchors(rows):
@@ -304,7 +329,8 @@ anchor_explorer = Explorer(
         "A photograph of 24 coins with their true boxes (blue) and the centres of a"
         " grid of anchors (dots). Anchors that are assigned to a coin because their IoU"
         " with it reaches the threshold are green; those that are only the best one"
-        " left for a coin are orange. All others are background and not drawn."
+        " left for a coin are orange. A line leads from the centre of an anchor to that"
+        " of its coin. All other anchors are background and not drawn."
     ),
     controls=(
         Slider("rows", "Rows of the grid", 2, 16, 12, page=(2, 4, 6, 8, 12, 16)),
@@ -361,7 +387,7 @@ def draw_candidates(ax, score):
     """Draw thinly what the detector proposes."""
     boxes, _ = detections(score, 1)
     for box in boxes:
-        draw_box(ax, box, edge=plotting.ORANGE, linewidth=0.5)
+        draw_box(ax, box, edge=plotting.ORANGE, linewidth=0.8)
 
 
 def kept_key(score, threshold):
@@ -372,7 +398,7 @@ def kept_key(score, threshold):
 
 def draw_kept(ax, boxes):
     """Draw what is kept."""
-    draw_boxes(ax, boxes, plotting.GREEN)
+    draw_boxes(ax, boxes, plotting.GREEN, linewidth=1.8)
 
 
 def read_candidates(score):
@@ -410,7 +436,7 @@ suppression_explorer = Explorer(
     title="Which detections stay?",
     description=(
         "A photograph of 24 coins with the squares that a simple detector takes for"
-        " coins (thin), and those that non-maximum suppression keeps (green)."
+        " coins (thin, orange), and those that non-maximum suppression keeps (green)."
     ),
     controls=(
         Slider("score", "Score from", 0.5, 0.8, 0.6, step=0.05),
@@ -421,7 +447,7 @@ suppression_explorer = Explorer(
     readout=(
         ("Candidates", Layer(read_candidates)),
         ("Kept", Layer(read_kept, kept_counts)),
-        ("Coins found (IoU of at least 0.5)", Layer(read_found, kept_counts)),
+        ("Coins found, with an IoU of at least 0.5", Layer(read_found, kept_counts)),
     ),
     presets=(
         ("Several boxes a coin", {}),
