@@ -177,10 +177,12 @@ class BatchNorm:
             raise ValueError(f"momentum is {momentum!r}, but must lie in [0, 1]")
         check_eps(eps)
         self.momentum, self.eps, self.training = float(momentum), float(eps), True
-        _, (self.gamma, self.beta) = as_floats(
-            gamma=[1] * channels, beta=[0] * channels
+        ones, zeros = [1] * channels, [0] * channels
+        # an array each: one that is updated in place must not change another
+        _, (self.gamma, self.beta) = as_floats(gamma=ones, beta=zeros)
+        _, (self.running_mean, self.running_var) = as_floats(
+            running_mean=zeros, running_var=ones
         )
-        self.running_mean, self.running_var = self.beta, self.gamma
 
     def train(self):
         """Use and collect statistics of batches from now on; return self."""

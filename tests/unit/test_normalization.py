@@ -524,6 +524,21 @@ def test_batchnorm_begins_as_torchs():
         assert value.tolist() == theirs.tolist()
 
 
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_an_update_in_place_changes_no_other_array(kind):
+    norm, x = BatchNorm(2).eval(), np.array([[1.0, 2.0]])
+    if kind == "torch":
+        x = torch.tensor(x)
+    norm(x)
+    norm.gamma *= 3
+    norm.beta += 5
+    assert norm.running_var.tolist() == [1, 1]
+    assert norm.running_mean.tolist() == [0, 0]
+    y, _ = norm(x)
+    wanted = [[v / (1 + 1e-5) ** 0.5 * 3 + 5 for v in (1, 2)]]
+    np.testing.assert_allclose(y, wanted)
+
+
 def test_momentum_is_the_weight_of_the_new_batch():
     x = np.array([[1.0], [3.0], [5.0]])  # mean 3, unbiased variance 4, biased 8/3
     for momentum, mean, variance in ((0, 0, 1), (0.1, 0.3, 1.3), (1, 3, 4)):
