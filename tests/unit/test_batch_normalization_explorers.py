@@ -94,6 +94,56 @@ def test_numbers_are_short(number, text):
     assert explorers.write(number) == text
 
 
+@pytest.mark.parametrize(("start", "end"), explorers.EDGES)
+def test_arrows_touch_the_box_they_lead_to_and_pass_behind_no_other(start, end):
+    base, centre = np.array(explorers.NODES[start]), np.array(explorers.NODES[end])
+    half = np.array(explorers.BOX) / 2
+    tip, *rest = explorers.arrow_head(start, end)
+    assert np.max(np.abs(tip - centre) / half) == pytest.approx(1)
+    for corner in rest:
+        assert np.linalg.norm(corner - base) < np.linalg.norm(tip - base)
+    points = base + np.linspace(0, 1, 201)[:, None] * (centre - base)
+    for name, place in explorers.NODES.items():
+        behind = np.all(np.abs(points - place) < half, axis=1).any()
+        assert behind == (name in (start, end))
+
+
+def test_presets_do_what_they_say():
+    settings = {
+        label: {**explorers.explorer.values(), **setting}
+        for label, setting in explorers.explorer.presets
+    }
+
+    def inputs(label):
+        return tuple(settings[label][name] for name in ("first", "second", "third"))
+
+    def gradients(label):
+        setting = settings[label]
+        grads = tuple(setting[f"grad_{name}"] for name in ("first", "second", "third"))
+        return explorers.node_gradients(inputs(label), setting["gamma"], grads)
+
+    spaced, apart = np.array(inputs("Evenly spaced")), inputs("Twice as far apart")
+    np.testing.assert_array_equal(apart - np.mean(apart), 2 * (spaced - spaced.mean()))
+    near, far = gradients("Evenly spaced"), gradients("Twice as far apart")
+    for name in near:
+        scale = {"x": 0.5, "mean": 0.5, "variance": 0.25}
+        wanted = scale.get(name.rstrip("012"), 1) * near[name]
+        assert far[name] == pytest.approx(wanted, rel=1e-5, abs=1e-9)
+    assert len(set(inputs("All inputs equal"))) == 1
+    equal = gradients("All inputs equal")
+    np.testing.assert_allclose(
+        [equal[f"x{i}"] for i in range(3)], np.array([-6, 4, 2]) / 1e-5**0.5
+    )
+    for label, learns, other in (
+        ("Gradient along x̂", "gamma", "beta"),
+        ("Same gradient for all", "beta", "gamma"),
+    ):
+        found = gradients(label)
+        assert abs(found[learns]) > 1
+        for name in (other, "x0", "x1", "x2"):
+            assert explorers.write(found[name]) == "0"
+
+
 @pytest.mark.parametrize("groups", [1, 2, 3, 6])
 @pytest.mark.parametrize("norm", explorers.SETS)
 def test_values_share_what_the_package_lets_them_share(norm, groups):

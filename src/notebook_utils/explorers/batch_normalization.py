@@ -4,7 +4,7 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 from matplotlib.text import Text
 
 from notebook_utils import plotting
@@ -15,7 +15,7 @@ from notebook_utils.plotting import draw_cells, draw_line
 
 # The graph. Nodes are boxes around these points of a board (column, row).
 WIDTH, HEIGHT = 72.0, 47.0
-BOX = (12.4, 10.0)
+BOX = (11.8, 10.0)
 NODES = {
     **{f"x{i}": (6.7, row) for i, row in enumerate((7.5, 23.5, 39.5))},
     "mean": (21.4, 15.5),
@@ -92,7 +92,7 @@ def canvas(figure):
 
 def draw_text(ax, x, y, text, **style):
     """Write text on a board."""
-    style = {"fontsize": 13, "va": "center", "color": plotting.INK} | style
+    style = {"fontsize": 15, "va": "center", "color": plotting.INK} | style
     ax.add_artist(Text(x, y, text, **style))
 
 
@@ -104,15 +104,41 @@ def draw_box(ax, name):
     ax.add_artist(
         Rectangle(corner, *BOX, facecolor=face, edgecolor=plotting.MUTED, linewidth=0.8)
     )
-    draw_text(ax, x - 5.5, y - 2.2, LABELS[name], color=plotting.MUTED)
-    draw_text(ax, x - 5.5, y + 2.5, "∂", color=plotting.ORANGE)
+    draw_text(ax, x - 5.2, y - 2.2, LABELS[name], color=plotting.MUTED)
+    draw_text(ax, x - 5.2, y + 2.4, "∂", color=plotting.ORANGE)
+
+
+def arrow_head(start, end):
+    """Return the corners of an edge's head; the first, its tip, touches the end's box.
+
+    Parameters
+    ----------
+    start, end : str
+        The nodes that the edge leads from and to.
+    """
+    base, centre = np.array(NODES[start]), np.array(NODES[end])
+    way = centre - base
+    # the box's half sides, and how much of the way lies inside it
+    inside = min(
+        half / abs(step)
+        for half, step in zip((BOX[0] / 2, BOX[1] / 2), way, strict=True)
+        if step
+    )
+    tip, along = centre - inside * way, way / np.hypot(*way)
+    across = np.array([-along[1], along[0]])
+    return np.array(
+        [tip, tip - 1.5 * along + 0.6 * across, tip - 1.5 * along - 0.6 * across]
+    )
 
 
 def draw_graph(ax):
     """Draw what never changes: edges and boxes."""
+    style = {"color": plotting.MUTED, "linewidth": 1.0}
     for start, end in EDGES:
         (x0, y0), (x1, y1) = NODES[start], NODES[end]
-        draw_line(ax, [x0, x1], [y0, y1], color=plotting.LINE, linewidth=1.4, zorder=0)
+        draw_line(ax, [x0, x1], [y0, y1], zorder=0, **style)
+        head = Polygon(arrow_head(start, end), facecolor=plotting.MUTED, linewidth=0)
+        ax.add_artist(head)
     for name in NODES:
         draw_box(ax, name)
 
@@ -121,14 +147,14 @@ def draw_values(ax, numbers):
     """Write values into their boxes; `numbers` are pairs of node and text."""
     for name, text in numbers:
         x, y = NODES[name]
-        draw_text(ax, x + 5.5, y - 2.2, text, ha="right")
+        draw_text(ax, x + 5.2, y - 2.2, text, ha="right")
 
 
 def draw_gradients(ax, numbers):
     """Write gradients into their boxes, below the values."""
     for name, text in numbers:
         x, y = NODES[name]
-        draw_text(ax, x + 5.5, y + 2.5, text, ha="right", color=plotting.ORANGE)
+        draw_text(ax, x + 5.2, y + 2.4, text, ha="right", color=plotting.ORANGE)
 
 
 def _pick(values, *prefixes):
@@ -192,7 +218,7 @@ def read_batch(first, second, third):
     values = node_values((first, second, third))
     mean, variance = write(values["mean"]), write(values["variance"])
     root = (values["variance"] + 1e-5) ** 0.5
-    return f"mean {mean}, variance {variance}, root √(σ² + ε) = {root:.4g}"
+    return f"mean {mean}, variance {variance}, root {root:.4g}"
 
 
 def read_outputs(first, second, third, gamma, beta):
@@ -263,12 +289,13 @@ explorer = Explorer(
     readout=(
         ("Batch", Layer(read_batch)),
         ("Outputs", Layer(read_outputs)),
-        ("Mean of g, taken out on the way back", Layer(read_mean)),
-        ("Mean of g · x̂: so much of x̂ is taken out", Layer(read_along, along_key)),
-        ("The rest is multiplied by γ / √(σ² + ε)", Layer(read_factor)),
+        ("Mean of g, subtracted from g", Layer(read_mean)),
+        ("Mean of g · x̂, subtracted times x̂", Layer(read_along, along_key)),
+        ("The rest is multiplied by γ / √(σ² + ε) =", Layer(read_factor)),
     ),
     presets=(
         ("The example, γ = 1", {}),
+        ("Evenly spaced", {"first": 3, "second": 6, "third": 9}),
         ("Twice as far apart", {"first": 0, "second": 6, "third": 12}),
         ("All inputs equal", {"first": 6, "second": 6, "third": 6}),
         (
@@ -320,10 +347,10 @@ def draw_names(ax):
     """Write the names of examples and channels beside the batch."""
     for example in range(SHAPE[0]):
         y = TOP + PITCH * example + 1
-        draw_text(ax, 0.1, y, f"example {example + 1}", fontsize=11)
+        draw_text(ax, 0.1, y, f"example {example + 1}", fontsize=14)
     for channel in range(SHAPE[1]):
         x = LEFT + PITCH * channel + 1
-        draw_text(ax, x, 0.9, f"c = {channel + 1}", fontsize=11, ha="center")
+        draw_text(ax, x, 0.9, f"c = {channel + 1}", fontsize=14, ha="center")
 
 
 def sets_key(norm, groups, step):
