@@ -1,11 +1,15 @@
-"""What scores, temperatures and probabilities must be like: the checks of `softmax`."""
+"""What scores, labels and probabilities must be like: the checks of `softmax`."""
 
 import math
 import numbers
 
+import array_api_compat
 import numpy as np
 
+from notebook_utils.arrays import is_torch
 from notebook_utils.device import to_numpy
+
+REDUCTIONS = ("mean", "sum", "none")
 
 
 def check_scores(xp, x, axis, name):
@@ -32,6 +36,33 @@ def check_scores(xp, x, axis, name):
         raise ValueError(
             f"{name} holds only -inf along axis {axis}, from {place} on, but at least "
             "one score must be finite"
+        )
+
+
+def check_labels(xp, labels, classes, k):
+    """Insist that the labels are integers, and their values classes from 0 to k - 1."""
+    given = labels if is_torch(labels) else np.asarray(labels)
+    integral = array_api_compat.array_namespace(given).isdtype(given.dtype, "integral")
+    if classes.shape[0] and not integral:  # an empty list has no integers to show
+        raise ValueError(f"labels holds {given.dtype}, but must hold integers")
+    outside = (classes < 0) | (classes >= k)
+    if xp.any(outside):
+        place = first_true(outside)
+        raise ValueError(
+            f"labels is {int(classes[place])} at {place}, but must be a class from 0 "
+            f"to {k - 1}"
+        )
+
+
+def check_reduction(reduction, n):
+    """Insist on a way to add up n losses, and on losses to have a mean of."""
+    if reduction not in REDUCTIONS:
+        choices = ", ".join(map(repr, REDUCTIONS))
+        raise ValueError(f"reduction is {reduction!r}, but must be one of {choices}")
+    if n == 0 and reduction == "mean":
+        raise ValueError(
+            'logits and labels are empty: no losses have no mean; reduction "sum" '
+            'and "none" would do'
         )
 
 

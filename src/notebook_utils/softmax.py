@@ -8,12 +8,13 @@ import array_api_compat
 import numpy as np
 
 from notebook_utils._scores import (
+    check_labels,
     check_probabilities,
+    check_reduction,
     check_scores,
-    first_true,
     read_temperature,
 )
-from notebook_utils.arrays import as_floats, bind_shapes, is_torch
+from notebook_utils.arrays import as_floats, bind_shapes
 
 __all__ = [
     "cross_entropy",
@@ -23,8 +24,6 @@ __all__ = [
     "softmax",
     "softmax_jacobian",
 ]
-
-REDUCTIONS = ("mean", "sum", "none")
 
 
 def log_sum_exp(x, *, axis=-1):
@@ -55,8 +54,8 @@ def log_sum_exp(x, *, axis=-1):
     Notes
     -----
     No exponent is positive and one is 0, so the sum lies between 1 and k, and nothing
-    overflows. This function and the two after it compute float16 and bfloat16 in
-    float32, and round at the end.
+    overflows. float16 and bfloat16 are computed in float32 and rounded at the end,
+    here, in the two functions after it, and in `cross_entropy` and its gradient.
 
     References
     ----------
@@ -195,10 +194,11 @@ def cross_entropy(logits, labels, *, reduction="mean"):
         is asked for.
     """
     xp, logits, truth = _bind(logits, labels, reduction)
-    losses = xp.sum(xp.where(truth, -log_softmax(logits), 0.0), axis=1)
-    if reduction == "none":
-        return losses
-    return xp.mean(losses) if reduction == "mean" else xp.sum(losses)
+    log_p = log_softmax(_widen(xp, logits))
+    loss = xp.sum(xp.where(truth, -log_p, 0.0), axis=1)
+    if reduction != "none":
+        loss = xp.mean(loss) if reduction == "mean" else xp.sum(loss)
+    return xp.astype(loss, logits.dtype, copy=False)
 
 
 def cross_entropy_backward(logits, labels, *, reduction="mean"):
@@ -225,14 +225,22 @@ def cross_entropy_backward(logits, labels, *, reduction="mean"):
         As `cross_entropy`.
     """
     xp, logits, truth = _bind(logits, labels, reduction)
-    grad = softmax(logits) - xp.astype(truth, logits.dtype)
-    return grad / logits.shape[0] if reduction == "mean" else grad
+    p = softmax(_widen(xp, logits))
+    grad = p - xp.astype(truth, p.dtype)
+    if reduction == "mean":
+        grad = grad / logits.shape[0]
+    return xp.astype(grad, logits.dtype, copy=False)
+
+
+def _widen(xp, x):
+    """Give half-precision numbers the digits and the range of float32."""
+    return xp.astype(x, xp.result_type(x.dtype, xp.float32), copy=False)
 
 
 def _shift(xp, x, axis, temperature=1.0):
     """Move the largest score to 0, which changes no probability; divide by T."""
     check_scores(xp, x, axis, "x")
-    x = xp.astype(x, xp.result_type(x.dtype, xp.float32), copy=False)
+    x = _widen(xp, x)
     temperature = read_temperature(temperature, xp.finfo(x.dtype))
     with np.errstate(over="ignore"):  # too far below the largest is -inf: p = 0
         return (x - xp.max(x, axis=axis, keepdims=True)) / temperature
@@ -243,30 +251,12 @@ def _bind(logits, labels, reduction):
 
     The labels decide nothing about the type of the scores.
     """
-    if reduction not in REDUCTIONS:
-        choices = ", ".join(map(repr, REDUCTIONS))
-        raise ValueError(f"reduction is {reduction!r}, but must be one of {choices}")
     xp, (scores, classes) = as_floats(logits=logits, labels=labels)
     if hasattr(logits, "dtype"):  # integers, read as float64, have widened it
         _, (scores,) = as_floats(logits=logits)
     n, k = bind_shapes(logits=("n k", scores), labels=("n", classes)).values()
+    check_reduction(reduction, n)
     check_scores(xp, scores, 1, "logits")
-    given = labels if is_torch(labels) else np.asarray(labels)
-    integral = array_api_compat.array_namespace(given).isdtype(given.dtype, "integral")
-    if n and not integral:  # an empty list has no integers to show
-        raise ValueError(f"labels holds {given.dtype}, but must hold integers")
-    outside = (classes < 0) | (classes >= k)
-    if xp.any(outside):
-        place = first_true(outside)
-        raise ValueError(
-            f"labels is {int(classes[place])} at {place}, but must be a class from 0 "
-            f"to {k - 1}"
-        )
-    if n == 0 and reduction == "mean":
-        raise ValueError(
-            'logits and labels are empty: no losses have no mean; reduction "sum" '
-            'and "none" would do'
-        )
-    device = array_api_compat.device(scores)
-    every = xp.arange(k, dtype=classes.dtype, device=device)
+    check_labels(xp, labels, classes, k)
+    every = xp.arange(k, dtype=classes.dtype, device=array_api_compat.device(scores))
     return xp, scores, classes[:, None] == every

@@ -405,6 +405,24 @@ def test_halves_are_computed_in_float32(kind):
     assert torch.equal(softmax(brain), theirs)
 
 
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_half_precision_batches_are_rounded_once(kind):
+    n = 70000  # no float16 is as large
+    x = np.tile(np.float16([[1, 0, -1]]), (n, 1))
+    half = in_kind(x, kind), in_kind(np.zeros(n, np.int64), kind)
+    wide = in_kind(x.astype(np.float32), kind), half[1]
+    for reduction in REDUCTIONS[:2]:
+        loss = cross_entropy(*half, reduction=reduction)
+        expected = np.asarray(cross_entropy(*wide, reduction=reduction))
+        assert np.asarray(loss) == expected.astype(np.float16)
+        assert np.asarray(loss).dtype == np.float16
+    for reduction in REDUCTIONS:
+        grad = np.asarray(cross_entropy_backward(*half, reduction=reduction))
+        expected = np.asarray(cross_entropy_backward(*wide, reduction=reduction))
+        np.testing.assert_array_equal(grad, expected.astype(np.float16))
+        assert np.all(grad != 0)
+
+
 def test_a_true_class_that_is_ruled_out():
     logits, labels = [[0.0, -np.inf], [0.0, 0.0]], [1, 1]
     losses = cross_entropy(logits, labels, reduction="none")
