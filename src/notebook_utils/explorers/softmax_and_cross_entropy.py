@@ -24,7 +24,7 @@ CLASSES = ("cat", "car", "frog")
 EDGES = (plotting.BLUE, plotting.ORANGE, plotting.GREEN)
 FACES = (plotting.SKY, plotting.PEACH, plotting.MINT)
 
-WIDTH, HEIGHT = 25.4, 12.1
+WIDTH, HEIGHT = 25.4, 13.2
 SLOT, BAR = 2.3, 1.5  # from bar to bar, and the width of one
 MAX_SCORE = 4
 
@@ -50,12 +50,13 @@ class Panel(NamedTuple):
         return self.left + len(CLASSES) * SLOT
 
 
-TOP, BOTTOM = 3.1, 9.7
+TOP, BOTTOM = 2.9, 9.5
+VALUES, NAMES, UNDERLINE = 10.45, 11.75, 12.5  # rows below the bars
 MIDDLE, SPAN = (TOP + BOTTOM) / 2, BOTTOM - TOP
 PANELS = {
     "scores": Panel(
         "scores z",
-        "underlined: the true class",
+        "true class underlined",
         1.1,
         MIDDLE,
         SPAN / 2 / MAX_SCORE,
@@ -98,7 +99,7 @@ def canvas(figure):
 
 def say(ax, x, y, text, **style):
     """Write on the board, centred."""
-    style = {"color": plotting.INK, "fontsize": 13} | style
+    style = {"color": plotting.INK, "fontsize": 15} | style
     ax.add_artist(Text(x, y, text, ha="center", va="center", **style))
 
 
@@ -106,17 +107,17 @@ def draw_ground(ax):
     """Draw what stays: titles, lines at the marks, names of the classes."""
     for panel in PANELS.values():
         middle = (panel.left + panel.right) / 2
-        say(ax, middle, 0.55, panel.title, fontsize=14)
-        say(ax, middle, 1.5, panel.hint, color=plotting.MUTED, fontsize=11)
+        say(ax, middle, 0.6, panel.title, fontsize=16)
+        say(ax, middle, 1.75, panel.hint, color=plotting.MUTED, fontsize=13)
         for mark in panel.marks:
             row, style = panel.row(mark), {"color": plotting.LINE, "linewidth": 0.8}
             if mark == 0:
                 style = {"color": plotting.MUTED, "linewidth": 1.2}
             draw_line(ax, [panel.left, panel.right], [row, row], **style)
             text = f"{mark:g}".replace("-", "−")
-            say(ax, panel.left - 0.6, row, text, color=plotting.MUTED, fontsize=11)
+            say(ax, panel.left - 0.6, row, text, color=plotting.MUTED, fontsize=13)
         for i, name in enumerate(CLASSES):
-            say(ax, middle_of(panel, i), 11.2, name)
+            say(ax, middle_of(panel, i), NAMES, name)
 
 
 def middle_of(panel, i):
@@ -132,15 +133,13 @@ def outline(panel, i, value):
 
 
 def draw_bar(ax, where, i, value):
-    """Draw one bar, and its value at its end."""
+    """Draw one bar, and write its value below the panel, clear of all bars."""
     panel = PANELS[where]
     xs, ys = outline(panel, i, value)
     style = {"facecolor": FACES[i], "edgecolor": EDGES[i], "linewidth": 1.4}
     corners = np.stack([xs, ys], axis=1)
     ax.add_artist(PathPatch(Path(corners), clip_on=False, **style))
-    beyond = 0.55 if value < 0 else -0.55
-    text = write(value, panel.digits)
-    say(ax, middle_of(panel, i), panel.row(value) + beyond, text)
+    say(ax, middle_of(panel, i), VALUES, write(value, panel.digits), fontsize=14)
 
 
 def draw_unscaled(ax, i, value):
@@ -155,7 +154,7 @@ def draw_truth(ax, truth):
     for panel in PANELS.values():
         middle = middle_of(panel, CLASSES.index(truth))
         ends = [middle - 0.9, middle + 0.9]
-        draw_line(ax, ends, [11.8, 11.8], color=plotting.INK, linewidth=2.2)
+        draw_line(ax, ends, [UNDERLINE, UNDERLINE], color=plotting.INK, linewidth=2.2)
 
 
 def score_layer(i):
