@@ -282,6 +282,9 @@ explorer = Explorer(
         ("Rates 1, 2, 9", {"network": RATES, "chosen": 3, "dilation": 9}),
         ("Chain of the notes", {"network": "notes 000", "chosen": 0, "dilation": 1}),
         ("Five 3 × 3", {"network": "five 3 × 3", "chosen": 0, "dilation": 1}),
-        ("ResNet-18", {"network": "ResNet-18, start", "chosen": 0, "dilation": 1}),
+        (
+            "ResNet-18, start",
+            {"network": "ResNet-18, start", "chosen": 0, "dilation": 1},
+        ),
     ),
 )
