@@ -204,8 +204,9 @@ explorer = Explorer(
         "Left, a square of area 1. Its two columns are X = 0 and X = 1, as wide as they"
         " are likely, and each is cut into Y = 0 (below) and Y = 1; the dashed line"
         " says where it would be cut if X and Y were independent. Pairs that occur more"
-        " often than that are blue, others orange. Right, entropies as bars: H(X) and"
-        " H(Y) overlap by the mutual information I, and together they cover H(X, Y)."
+        " often than that are blue, less often orange, just as often grey. Right,"
+        " entropies as bars: H(X) and H(Y) overlap by the mutual information I, and"
+        " together they cover H(X, Y)."
     ),
     controls=(
         Slider("p", "p(X = 1)", 0.0, 1.0, 0.5, step=0.1),
