@@ -3,13 +3,16 @@
 import ast
 import hashlib
 import importlib.util
+import json
 import os
+import re
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "notebook_utils"
 CACHE = ROOT / "_build" / "cache"
+MAGIC = re.compile(r"^(\s*)[%!].*")
 
 
 def digest(*parts):
@@ -34,41 +37,58 @@ def _files(paths):
 
 
 def notebook_key(path):
-    """Return an executed notebook's key: its bytes, the package's source, the lock."""
+    """Return an executed notebook's key: it, all it imports of ours, and the lock."""
     return digest(
-        "notebook", path.read_bytes(), _lock(), *_files(PACKAGE.rglob("*.py"))
+        "notebook", path.read_bytes(), _lock(), *_files(imported_files(_code(path)))
     )
 
 
 def frames_key(module):
     """Return the key of a module's explorers: all it imports of ours, and the lock."""
-    return digest("frames", module, _lock(), *_files(imported_files(module)))
+    return digest("frames", module, _lock(), *_files(frames_files(module)))
 
 
-def imported_files(module):
-    """Return the file of a module and of all of the package that it imports."""
-    found, waiting = set(), [module, "notebook_utils.explorers.frames"]
+def frames_files(module):
+    """Return the files of the package that the frames of a module's explorers need."""
+    return imported_files(f"import {module}, notebook_utils.explorers.frames")
+
+
+def _code(path):
+    """Return a notebook's code without its magics, which Python cannot read."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    lines = [
+        line
+        for cell in cells
+        if cell["cell_type"] == "code"
+        for line in "".join(cell["source"]).splitlines()
+    ]
+    return "\n".join(MAGIC.sub(r"\1pass", line) for line in lines)
+
+
+def imported_files(code):
+    """Return the files of the package that code imports, at first or second hand."""
+    found, waiting = set(), list(_imports(code))
     while waiting:
-        spec = importlib.util.find_spec(waiting.pop())
-        if spec is None or spec.origin is None or Path(spec.origin) in found:
-            continue
-        path = Path(spec.origin)
-        found.add(path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names = [
-                    node.module,
-                    *(f"{node.module}.{alias.name}" for alias in node.names),
-                ]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            waiting += [
-                name
-                for name in names
-                if name.startswith("notebook_utils") and _is_module(name)
-            ]
+        path = Path(importlib.util.find_spec(waiting.pop()).origin)
+        if path not in found:
+            found.add(path)
+            waiting += _imports(path.read_text(encoding="utf-8"))
     return found
+
+
+def _imports(code):
+    """Yield the package's modules that code imports, and their parents."""
+    for node in ast.walk(ast.parse(code)):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "notebook_utils":
+                steps = (".".join(parts[:k]) for k in range(1, len(parts) + 1))
+                yield from filter(_is_module, steps)
 
 
 def _is_module(name):

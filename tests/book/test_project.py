@@ -153,25 +153,38 @@ def test_a_cell_that_raises_is_named(tmp_path, monkeypatch):
 
 
 def test_keys_change_with_what_results_depend_on(tmp_path, monkeypatch):
-    """A change of the notebook, of the package or of the lock gives another key."""
-    package = tmp_path / "src" / "notebook_utils"
+    """A change of the notebook, of what it imports or of the lock gives another key."""
+    notebook, package = tmp_path / "a.ipynb", tmp_path / "src" / "notebook_utils"
+    lock, private = tmp_path / "requirements.lock", package / "_private.py"
     package.mkdir(parents=True)
-    files = [tmp_path / "a.ipynb", package / "topic.py", tmp_path / "requirements.lock"]
-    for file in files:
-        file.write_text("1")
+    (package / "__init__.py").write_text("")
+    code = "%matplotlib inline\nif True:\n    !ls\nfrom notebook_utils.topic import f"
+    new = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbformat.write(new, notebook)
+    (package / "topic.py").write_text("from notebook_utils._private import f\n")
+    (package / "other.py").write_text("")
+    private.write_text("f = 1\n")
+    lock.write_text("")
     monkeypatch.setattr(cache, "ROOT", tmp_path)
-    monkeypatch.setattr(cache, "PACKAGE", package)
-    keys = [cache.notebook_key(files[0])]
-    for file in files:
-        file.write_text("2")
-        keys.append(cache.notebook_key(files[0]))
-    assert len(set(keys)) == 4
+    # the small package in place of the real one, which comes back afterwards
+    loaded = [name for name in sys.modules if name.startswith("notebook_utils.")]
+    for name in ["notebook_utils", *loaded]:
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
+    monkeypatch.syspath_prepend(tmp_path / "src")
+    keys = [cache.notebook_key(notebook)]
+    for file in (notebook, package / "topic.py", private, lock):
+        file.write_text(file.read_text() + "\n")
+        keys.append(cache.notebook_key(notebook))
+    assert len(set(keys)) == 5
+    (package / "other.py").write_text("g = 1\n")
+    assert cache.notebook_key(notebook) == keys[-1]
 
 
 def test_frames_depend_on_all_that_their_module_imports():
     """The explorer's key covers the topic module, its private siblings and plotting."""
     module = "notebook_utils.explorers.convolution_arithmetic"
-    names = {path.name for path in cache.imported_files(module)}
+    names = {path.name for path in cache.frames_files(module)}
     assert names >= {
         "convolution_arithmetic.py", "controls.py", "core.py", "frames.py", "_svg.py",
         "plotting.py", "convolution.py", "_windows.py", "_patches.py", "arrays.py",
