@@ -39,7 +39,7 @@ site: html  ## the built pages: form, links, languages of machines and people
 	$(BIN)/pytest -n auto tests/book
 
 browser: html  ## move every slider in headless Chromium
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest -n auto tests/browser
 
 notebooks: $(READY)  ## run the notebooks and store their text outputs
 	@$(BIN)/python _ext/book.py notebooks

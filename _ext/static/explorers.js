@@ -132,8 +132,19 @@
         const text = table.drawings[drawing(table)];
         if (this.texts[i].textContent !== text) this.texts[i].textContent = text;
       });
+      this.hold();
       // what is on screen now, for a test or a curious reader
       this.figure.dataset.shown = JSON.stringify(Object.fromEntries(this.config.names.map((name, i) => [name, this.value(i)])));
+    }
+
+    // A read-out that has been tall stays tall: what stands below it does not jump.
+    hold() {
+      if (this.width !== this.readout.offsetWidth) this.tallest = 0;
+      this.width = this.readout.offsetWidth;
+      if (this.readout.offsetHeight <= this.tallest) return;
+      this.readout.style.minHeight = "";
+      this.tallest = this.readout.offsetHeight;
+      this.readout.style.minHeight = `${this.tallest}px`;
     }
 
     position() {
@@ -159,7 +170,7 @@
       this.inputs.forEach((input, i) => {
         if (!this.outputs[i]) return;
         const text = input === this.stepper ? this.position() : this.value(i);
-        this.outputs[i].textContent = text;
+        this.outputs[i].textContent = String(text).replace(/^-/, "\u2212"); // a minus, not a hyphen
         input.setAttribute("aria-valuetext", text);
       });
     }

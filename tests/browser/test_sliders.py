@@ -151,8 +151,24 @@ def test_arrow_keys_and_labels(on_page):
     value = on_page.values()[control.name]
     assert abs(int(box.input_value()) - start) == 1
     if not isinstance(control, Choice):
-        assert box.get_attribute("aria-valuetext") == str(value)
-        assert on_page.figure.locator("output").first.text_content() == str(value)
+        said = re.sub("^-", "\N{MINUS SIGN}", str(value))
+        assert box.get_attribute("aria-valuetext") == said
+        assert on_page.figure.locator("output").first.text_content() == said
+
+
+def test_the_page_below_does_not_jump(on_page):
+    """The read-out keeps its greatest height, and begins with no more than it needs."""
+    height = "dl => dl.offsetHeight"
+    needs = "dl => [...dl.children].at(-1).getBoundingClientRect().bottom"
+    needs += " - dl.getBoundingClientRect().top"
+    readout = on_page.figure.locator(".nu-readout")
+    heights = [readout.evaluate(height)]
+    assert heights[0] == pytest.approx(readout.evaluate(needs), abs=1)
+    for control in on_page.explorer.fixed:
+        on_page.go_to_end(control, True)
+        heights.append(readout.evaluate(height))
+        assert heights[-1] >= readout.evaluate(needs) - 1
+    assert heights == sorted(heights)
 
 
 def test_presets(on_page):
