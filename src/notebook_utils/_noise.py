@@ -170,10 +170,8 @@ def _join_rarest(counts):
     heapq.heapify(heap)
     children = np.empty((v - 1, 2), np.int64)
     for node in range(v - 1):
-        (left_count, left), (right_count, right) = (
-            heapq.heappop(heap),
-            heapq.heappop(heap),
-        )
+        rarest, left = heapq.heappop(heap)
+        second, right = heapq.heappop(heap)
         children[node] = left, right
-        heapq.heappush(heap, (left_count + right_count, v + node))
+        heapq.heappush(heap, (rarest + second, v + node))
     return children

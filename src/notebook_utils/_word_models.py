@@ -3,6 +3,8 @@
 In skip-gram it is the mean of one vector, that of the centre word.
 """
 
+from functools import partial
+
 import array_api_compat
 import numpy as np
 
@@ -217,28 +219,41 @@ class Word2Vec:
         keep = self._keep(text, threshold)
         history = []
         for epoch in range(epochs):
-            kept = text.take(rng.random(len(text.ids)) < keep[text.ids])
-            contexts, targets = self._examples(*windows(kept, window, rng))
-            n, total = len(targets), 0.0
-            if not n:
-                raise ValueError(
-                    f"ids, {len(kept.ids)} of {len(text.ids)} words after subsampling, "
-                    "have no two words in one window: nothing can be learnt"
-                )
-            order = rng.permutation(n)
-            starts = range(0, n, batch_size)
-            for start in _watch(starts, f"epoch {epoch + 1}/{epochs}", progress):
-                batch = order[start : start + batch_size]
-                left = 1 - (epoch + start / n) / epochs
-                rate = learning_rate * max(left, LAST_RATE)
-                total += self._step(contexts[batch], targets[batch], rate, rng)
-            if not np.isfinite(total):
+            loss = self._epoch(
+                text,
+                keep,
+                rng,
+                window=window,
+                batch_size=batch_size,
+                # the rate after a share of this epoch
+                rate=lambda done, epoch=epoch: (
+                    learning_rate * max(1 - (epoch + done) / epochs, LAST_RATE)
+                ),
+                watch=partial(_watch, f"epoch {epoch + 1}/{epochs}", progress),
+            )
+            if not np.isfinite(loss):
                 raise ValueError(
                     f"the loss is not finite in epoch {epoch + 1}: learning_rate "
                     f"{learning_rate} or batch_size {batch_size} is too large"
                 )
-            history.append(total / n)
+            history.append(loss)
         return np.array(history)
+
+    def _epoch(self, text, keep, rng, *, window, batch_size, rate, watch):
+        """Go through the text once; return the mean loss."""
+        kept = text.take(rng.random(len(text.ids)) < keep[text.ids])
+        contexts, targets = self._examples(*windows(kept, window, rng))
+        n, total = len(targets), 0.0
+        if not n:
+            raise ValueError(
+                f"ids, {len(kept.ids)} of {len(text.ids)} words after subsampling, "
+                "have no two words in one window: nothing can be learnt"
+            )
+        order = rng.permutation(n)
+        for start in watch(range(0, n, batch_size)):
+            batch = order[start : start + batch_size]
+            total += self._step(contexts[batch], targets[batch], rate(start / n), rng)
+        return total / n
 
     def _keep(self, text, threshold):
         """How likely each word is to be kept."""
@@ -313,7 +328,7 @@ class Word2Vec:
         return contexts, targets, noise
 
 
-def _watch(steps, name, progress):
+def _watch(name, progress, steps):
     """Show a progress bar over steps, if it is wanted."""
     if not progress:
         return steps

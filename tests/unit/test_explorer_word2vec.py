@@ -74,8 +74,12 @@ def test_the_readout():
             assert set(re.findall(r"\((\w+)", listed)) == {WORDS[centre]}
         else:
             assert listed == f"none: {WORDS[centre]} has no neighbour"
-        keep = said["Probability of keeping it, min(1, √(t / f))"]
+        keep = said["Probability of keeping this word"]
         share = COUNTS[WORDS[centre]] / TOTAL
+        if values["threshold"] != OFF:
+            written = re.search(r"(?:f =|/) (0\.\d+)", keep)[1]
+            assert float(written) == share
+            assert not written.endswith("0")
         if values["threshold"] == OFF:
             assert keep.startswith("1 for ")
         elif share <= float(values["threshold"]):
@@ -90,7 +94,7 @@ def test_every_word_dropped(monkeypatch):
     monkeypatch.setattr(word2vec, "kept_places", lambda threshold, draw: ())
     monkeypatch.setattr(word2vec, "pair_places", lambda *_: ())
     assert explorer.read()["Pairs of this centre word"] == "—"
-    assert explorer.read()["Probability of keeping it, min(1, √(t / f))"] == "—"
+    assert explorer.read()["Probability of keeping this word"] == "—"
     assert explorer.read()["Words kept"] == f"0 of {SIDE}"
     assert explorer.figure()
 

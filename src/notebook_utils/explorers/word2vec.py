@@ -168,13 +168,13 @@ def read_keep(threshold, place):
     if place is None:
         return "—"
     word = WORDS[place]
-    share = COUNTS[word] / TOTAL
+    share = f"{COUNTS[word] / TOTAL:.6f}".rstrip("0")
     if threshold == OFF:
         return f"1 for {word}, as for all"
     keep = keeping(threshold)[place]
     if keep == 1:
-        return f"1 for {word}: f = {share:.6f} is at most t"
-    return f"√({threshold} / {share:.6f}) = {keep:.3f} for {word}"
+        return f"1 for {word}: f = {share} is at most t"
+    return f"√({threshold} / {share}) = {keep:.3f} for {word}"
 
 
 def read_kept(kept):
@@ -193,13 +193,13 @@ explorer = Explorer(
     title="Which pairs of words are trained on?",
     description=(
         "A grid with a sentence down its left side, as centre words, and across its"
-        " top, as context words. Words that subsampling dropped are struck out. A"
-        " filled cell is a pair that skip-gram trains on; those of one centre word are"
-        " orange."
+        " top, as context words. Words that subsampling dropped are struck out. A blue"
+        " cell is a pair that skip-gram trains on; those of one centre word are orange."
+        " The cells on the diagonal are the words themselves, and no pairs."
     ),
     controls=(
         Slider("window", "Window w", 1, 5, 2),
-        Choice("size", "Windows", (FIXED, DRAWN), FIXED),
+        Choice("size", "Size", (FIXED, DRAWN), FIXED),
         Choice(
             "threshold",
             "Threshold t",
@@ -220,7 +220,7 @@ explorer = Explorer(
         ("Pairs of this centre word", Layer(read_centre, own_key)),
         ("Pairs in all", Layer(read_pairs, pairs_key)),
         ("Words kept", Layer(read_kept, kept_key)),
-        ("Probability of keeping it, min(1, √(t / f))", Layer(read_keep, centre_key)),
+        ("Probability of keeping this word", Layer(read_keep, centre_key)),
     ),
     presets=(
         ("Subsampled", {}),
