@@ -1,7 +1,9 @@
 """The look of the book's pictures: the palette and matplotlib's settings."""
 
+from contextlib import contextmanager
 from typing import NamedTuple
 
+from matplotlib import rc_context
 from matplotlib.colors import LinearSegmentedColormap
 
 
@@ -71,3 +73,19 @@ STYLE = {
     "svg.fonttype": "none",  # text stays text, in the page's own font
     "svg.hashsalt": "notebook_utils",  # equal pictures are equal files
 }
+
+_open = []  # one entry while the style is in force
+
+
+@contextmanager
+def book_style():
+    """Draw in the book's style; inside itself it does nothing, and takes no time."""
+    if _open:
+        yield
+        return
+    with rc_context(STYLE):
+        _open.append(True)
+        try:
+            yield
+        finally:
+            _open.clear()

@@ -4,9 +4,7 @@ import html
 import io
 import re
 
-from matplotlib import rc_context
-
-from notebook_utils._style import PALETTE, STYLE
+from notebook_utils._style import PALETTE, book_style
 
 _COLOUR_NAMES = {colour.light: name for name, colour in PALETTE.items()}
 
@@ -30,7 +28,7 @@ def to_svg(figure, *, alt="", name=None, view=None):
     str
         One ``<svg>`` element, of the size in which the part shown was drawn.
     """
-    with rc_context(STYLE), io.StringIO() as stream:
+    with book_style(), io.StringIO() as stream:
         figure.savefig(stream, format="svg", metadata={"Date": None})
         text = stream.getvalue()
     shares = (1, 1) if view is None else view[2:]

@@ -35,6 +35,7 @@ from notebook_utils._style import (
     ROSE,
     SKY,
     STYLE,
+    book_style,
 )
 from notebook_utils._svg import to_svg
 
@@ -56,6 +57,7 @@ __all__ = [
     "SKY",
     "STYLE",
     "Board",
+    "book_style",
     "draw_cells",
     "draw_crosses",
     "draw_line",

@@ -1,5 +1,6 @@
 """Explorer of convolution arithmetic: which input cells does each output read?"""
 
+from functools import cache
 from itertools import product
 from typing import NamedTuple
 
@@ -50,6 +51,7 @@ def extent(size, padding):
     return NARROW if fits else WIDE
 
 
+@cache  # asked for at every step of every setting
 def outputs(size, kernel, stride, padding, dilation):
     """Return the output's side, 0 where the kernel does not fit."""
     try:

@@ -13,13 +13,19 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from notebook_utils.explorers.controls import Slider, Steps
-from notebook_utils.plotting import STYLE
+from notebook_utils.plotting import book_style
+
+
+@cache
+def _names(function):
+    """The names of a function's parameters; a page asks for them at every setting."""
+    return tuple(inspect.signature(function).parameters)
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,7 @@ class Layer:
     @property
     def names(self):
         """The controls that this layer depends on."""
-        parameters = list(inspect.signature(self.key or self.make).parameters)
-        return tuple(name for name in parameters if name != "ax")
+        return tuple(name for name in _names(self.key or self.make) if name != "ax")
 
     def arguments(self, values):
         """Return the arguments of `make` at these values of the controls."""
@@ -144,7 +149,7 @@ class Explorer:
         """Return how many positions the `Steps` control has here; 1 without one."""
         if self.steps is None:
             return 1
-        names = inspect.signature(self.steps.count).parameters
+        names = _names(self.steps.count)
         return self.steps.count(**{name: values[name] for name in names})
 
     def last_step(self, values):
@@ -196,7 +201,7 @@ class Explorer:
 
     def draw(self, drawings):
         """Draw pairs of layer and arguments, in order, on a new canvas."""
-        with rc_context(STYLE):
+        with book_style():
             figure = Figure(figsize=self.size)
             ax = self.canvas(figure)
             for layer, arguments in drawings:

@@ -6,7 +6,7 @@ from itertools import product
 
 from notebook_utils._svg import view_box
 from notebook_utils.explorers.core import Explorer
-from notebook_utils.plotting import to_svg
+from notebook_utils.plotting import book_style, to_svg
 
 BUDGET = 600_000  # bytes that one explorer may transfer
 
@@ -136,9 +136,9 @@ def pack(explorer: Explorer):
     ValueError
         If the file is larger than `BUDGET`.
     """
-    text = json.dumps(
-        render_frames(explorer), ensure_ascii=False, separators=(",", ":")
-    )
+    with book_style():
+        frames = render_frames(explorer)
+    text = json.dumps(frames, ensure_ascii=False, separators=(",", ":"))
     data = gzip.compress(text.encode(), compresslevel=9, mtime=0)
     if len(data) > BUDGET:
         raise ValueError(

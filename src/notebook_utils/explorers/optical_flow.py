@@ -7,13 +7,13 @@ import functools
 import math
 
 import numpy as np
-from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from notebook_utils import plotting
 from notebook_utils.explorers.controls import Choice, Slider, Steps
 from notebook_utils.explorers.core import Explorer, Layer
+from notebook_utils.explorers.panels import Panel, draw_frame, draw_pieces, write
 from notebook_utils.optical_flow import (
     endpoint_error,
     image_gradients,
@@ -21,6 +21,7 @@ from notebook_utils.optical_flow import (
     pyramidal_lucas_kanade,
     structure_eigenvalues,
 )
+from notebook_utils.plotting import draw_line
 
 
 def draw_brightness(ax, frame, low, high):
@@ -72,38 +73,53 @@ def look_through(angle, crossing, window, noise):
     return flow, values, gradients
 
 
-def aperture_canvas(figure):
-    """Return axes for the picture and for the plane of motions."""
-    left = figure.add_axes((0.01, 0.03, 0.47, 0.94))
-    left.set(xlim=(-0.5, SIDE - 0.5), ylim=(SIDE - 0.5, -0.5))
-    left.axis("off")
-    right = figure.add_axes((0.52, 0.03, 0.47, 0.94))
-    right.set(xlim=(-REACH, REACH), ylim=(REACH, -REACH))
-    right.axis("off")
-    return left, right
+class ApertureCanvas:
+    """The picture on axes, and the plane of motions on a board.
+
+    Axes take long to make, so they are made only where a layer draws on them.
+    """
+
+    plane = Panel(3.744, 0.108, 3.384, 3.384, (-REACH, REACH), (REACH, -REACH))
+
+    def __init__(self, figure):
+        self.figure = figure
+        self.board = plotting.Board(figure, *figure.get_size_inches())
+
+    @functools.cached_property
+    def picture(self):
+        """The axes, in pixels of the picture."""
+        axes = self.figure.add_axes((0.01, 0.03, 0.47, 0.94))
+        axes.set(xlim=(-0.5, SIDE - 0.5), ylim=(SIDE - 0.5, -0.5))
+        axes.axis("off")
+        return axes
+
+    def place(self, *motions):
+        """Return where motions (dx, dy) lie on the board."""
+        return self.plane.place(np.array(motions))
 
 
 def draw_stripes(ax, angle, crossing, noise):
     """Draw the first frame."""
     frame, _ = crossed_stripes(angle, crossing, noise)
-    draw_brightness(ax[0], frame, -1.1, 1.1)
+    draw_brightness(ax.picture, frame, -1.1, 1.1)
 
 
 def draw_opening(ax, window):
     """Frame the window, and the plane with its axes and the true motion."""
-    left, right = ax
     corner = SIDE // 2 - window / 2
     style = {"facecolor": "none", "linewidth": 2.0}
-    left.add_patch(
+    ax.picture.add_patch(
         Rectangle((corner,) * 2, window, window, edgecolor=plotting.ORANGE, **style)
     )
-    for ends in (([-REACH, REACH], [0, 0]), ([0, 0], [-REACH, REACH])):
-        right.add_line(Line2D(*ends, color=plotting.LINE, linewidth=1))
-    frame = {"facecolor": "none", "edgecolor": plotting.LINE, "clip_on": False}
-    right.add_patch(Rectangle((-REACH,) * 2, 2 * REACH, 2 * REACH, **frame))
-    place = {"color": plotting.MUTED, "fontsize": 11, "va": "center", "ha": "center"}
-    right.text(-REACH + 0.27, -0.13, "dx →", **place)
-    right.text(-0.27, -REACH + 0.15, "dy ↓", **place)
+    for ends in (((-REACH, 0), (REACH, 0)), ((0, -REACH), (0, REACH))):
+        draw_pieces(ax.board, [ax.place(*ends)], plotting.LINE, 1)
+    draw_frame(ax.board, ax.plane)
+    for text, motion in (
+        ("dx →", (-REACH + 0.27, -0.13)),
+        ("dy ↓", (-0.27, -REACH + 0.15)),
+    ):
+        style = {"color": plotting.MUTED, "ha": "center"}
+        write(ax.board, *ax.place(motion)[0], text, **style)
 
 
 def line_key(angle, crossing, window, noise):
@@ -150,10 +166,8 @@ def _clip(start, end):
 
 def draw_lines(ax, lines):
     """Draw the equations' lines."""
-    segments = [((a, b), (c, d)) for a, b, c, d in lines]
-    ax[1].add_collection(
-        LineCollection(segments, colors=plotting.BLUE, linewidths=1.2, alpha=0.7)
-    )
+    pieces = [ax.place(line[:2], line[2:]) for line in lines]
+    draw_pieces(ax.board, pieces, plotting.BLUE, 0.9)
 
 
 def answer_key(angle, crossing, window, noise):
@@ -167,19 +181,12 @@ def answer_key(angle, crossing, window, noise):
 
 def draw_answer(ax, answer):
     """Ring the true motion, and dot the one found."""
-    ring = {"markerfacecolor": "none", "linestyle": "none", "clip_on": False}
-    ax[1].plot(
-        *MOTION,
-        marker="o",
-        markersize=15,
-        markeredgewidth=2.2,
-        color=plotting.ORANGE,
-        **ring,
-    )
+    at = {"linestyle": "none", "marker": "o"}
+    ring = {"markersize": 15, "markeredgewidth": 2.2, "markerfacecolor": "none"}
+    draw_line(ax.board, *ax.place(MOTION).T, color=plotting.ORANGE, **at, **ring)
     if answer:
-        ax[1].plot(
-            *answer, marker="o", markersize=7, color=plotting.GREEN, clip_on=False
-        )
+        place = ax.place(answer).T
+        draw_line(ax.board, *place, color=plotting.GREEN, markersize=7, **at)
 
 
 def read_found(angle, crossing, window, noise):
@@ -230,7 +237,7 @@ aperture = Explorer(
         Slider("window", "Window (pixels)", 1, 15, 9, step=2, page=(1, 3, 5, 9, 15)),
         Slider("noise", "Noise (%)", 0, 10, 0, page=(0, 1, 2, 5, 10)),
     ),
-    canvas=aperture_canvas,
+    canvas=ApertureCanvas,
     layers=(
         Layer(draw_stripes),
         Layer(draw_opening),
@@ -351,7 +358,7 @@ def frame_key(scene, motion, step):
     return {"scene": scene, "motion": motion if step else 0.0, "second": step > 0}
 
 
-def draw_frame(ax, scene, motion, second):
+def draw_scene(ax, scene, motion, second):
     """Draw one of the frames."""
     draw_brightness(ax, moving_scene(scene, motion)[second], -1.2, 1.2)
 
@@ -446,7 +453,7 @@ explorer = Explorer(
     ),
     canvas=flow_canvas,
     layers=(
-        Layer(draw_frame, frame_key),
+        Layer(draw_scene, frame_key),
         Layer(draw_truth),
         Layer(draw_singular),
         Layer(draw_estimate),
