@@ -65,13 +65,39 @@ def max_pool2d_backward(grad_output, x, kernel, *, stride=None, padding=0):
     """
     xp, (grad_output, x) = as_floats(grad_output=grad_output, x=x)
     window = _window(x, kernel, stride, padding, grad_output)
-    patches = gather(x, window, fill=-math.inf)
-    largest = xp.max(patches, axis=2, keepdims=True)
-    # an image may hold -inf itself, and only then could padding pass for the maximum
-    wins = ((patches == largest) | xp.isnan(patches)) & (_inside(xp, x, window) > 0)
-    rank = xp.cumulative_sum(xp.astype(wins, xp.int64), axis=2)
-    first = wins & (rank == 1)
+    first = _first_maximum(xp, x, window)
     return scatter(xp.where(first, grad_output[:, :, None], 0.0), window)
+
+
+def max_pool2d_with_indices(x, kernel, *, stride=None, padding=0):
+    """Take the largest value of each window, and say where it stood.
+
+    Parameters
+    ----------
+    x, kernel, stride, padding
+        As in `max_pool2d`.
+
+    Returns
+    -------
+    y : (n, c, oh, ow) array
+        As `max_pool2d`.
+    indices : (n, c, oh, ow) array of int64
+        Row times w plus column of the winner in x, ties and NaN as in
+        `max_pool2d_backward`. Made for `max_unpool2d` of `notebook_utils.upsampling`.
+
+    Raises
+    ------
+    ValueError
+        As `max_pool2d`.
+    """
+    xp, (x,) = as_floats(x=x)
+    window = _window(x, kernel, stride, padding)
+    h, w = x.shape[2:]
+    cells = xp.arange(h * w, dtype=xp.int64, device=array_api_compat.device(x))
+    taps = gather(xp.reshape(cells, (1, 1, h, w)), window, fill=0)
+    first = _first_maximum(xp, x, window)
+    indices = xp.sum(xp.where(first, taps, 0), axis=2, dtype=xp.int64)
+    return xp.max(gather(x, window, fill=-math.inf), axis=2), indices
 
 
 def avg_pool2d(x, kernel, *, stride=None, padding=0, count_include_pad=True):
@@ -125,7 +151,7 @@ def avg_pool2d_backward(
     xp, (grad_output, x) = as_floats(grad_output=grad_output, x=x)
     window = _window(x, kernel, stride, padding, grad_output)
     share = (grad_output / _cells(xp, x, window, count_include_pad))[:, :, None]
-    return scatter(xp.broadcast_to(share, _patch_shape(x, window)), window)
+    return scatter(xp.broadcast_to(share, patch_shape(x, window)), window)
 
 
 def lp_pool2d(x, p, kernel, *, stride=None, padding=0):
@@ -206,18 +232,36 @@ def _window(x, kernel, stride, padding, grad_output=None):
     """Check a pool's arguments, and `grad_output` if given; work out its window."""
     n, c, h, w = bind_shapes(x=("n c h w", x)).values()
     kernel = pair(kernel, "kernel", minimum=1)
-    for taps, cells in zip(kernel, pair(padding, "padding"), strict=True):
-        if cells > taps // 2:
-            raise ValueError(
-                f"padding {cells} is more than half of kernel {taps}: "
-                f"at most {taps // 2} fits"
-            )
+    check_padding(kernel, padding)
     stride = kernel if stride is None else stride
     window = sliding_window((h, w), kernel, stride=stride, padding=padding)
     oh, ow = (axis.out for axis in window)
     output = {"n": n, "c": c, "oh": oh, "ow": ow}
     bind_shapes(output, grad_output=("n c oh ow", grad_output))
     return window
+
+
+def check_padding(kernel, padding):
+    """Insist that no more than half of a window may be padding."""
+    for taps, cells in zip(kernel, pair(padding, "padding"), strict=True):
+        if cells > taps // 2:
+            raise ValueError(
+                f"padding {cells} is more than half of kernel {taps}: "
+                f"at most {taps // 2} fits"
+            )
+
+
+def _first_maximum(xp, x, window):
+    """(n, c, kh*kw, oh, ow): True at the tap that wins its window, the first in ties.
+
+    NaN wins over every number.
+    """
+    patches = gather(x, window, fill=-math.inf)
+    largest = xp.max(patches, axis=2, keepdims=True)
+    # an image may hold -inf itself, and only then could padding pass for the maximum
+    wins = ((patches == largest) | xp.isnan(patches)) & (_inside(xp, x, window) > 0)
+    rank = xp.cumulative_sum(xp.astype(wins, xp.int64), axis=2)
+    return wins & (rank == 1)
 
 
 def _inside(xp, x, window):
@@ -232,7 +276,7 @@ def _cells(xp, x, window, count_include_pad):
     return xp.sum(_inside(xp, x, window), axis=2)
 
 
-def _patch_shape(x, window):
+def patch_shape(x, window):
     height, width = window
     return (*x.shape[:2], height.kernel * width.kernel, height.out, width.out)
 

@@ -13,6 +13,12 @@ from notebook_utils._pooling import (
     lp_pool2d_backward,
     max_pool2d,
     max_pool2d_backward,
+    max_pool2d_with_indices,
+)
+from notebook_utils._transposed import (
+    conv_transpose2d,
+    conv_transpose2d_backward,
+    spread,
 )
 from notebook_utils._windows import (
     effective_kernel,
@@ -20,9 +26,8 @@ from notebook_utils._windows import (
     output_size,
     same_padding,
     transposed_output_size,
-    transposed_window,
 )
-from notebook_utils.arrays import as_floats, bind_shapes, pair, whole
+from notebook_utils.arrays import as_floats, pair, whole
 
 __all__ = [
     "avg_pool2d",
@@ -30,6 +35,7 @@ __all__ = [
     "conv2d",
     "conv2d_backward",
     "conv_transpose2d",
+    "conv_transpose2d_backward",
     "convolution_matrix",
     "effective_kernel",
     "input_positions",
@@ -37,10 +43,12 @@ __all__ = [
     "lp_pool2d_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "max_pool2d_with_indices",
     "multiply_adds",
     "output_size",
     "parameter_count",
     "same_padding",
+    "spread",
     "transposed_output_size",
 ]
 
@@ -143,66 +151,6 @@ def conv2d_backward(
     grad_weight = xp.reshape(grad_filters, shape.weight)
     grad_bias = xp.sum(grad_y, axis=(0, 2, 3))
     return grad_x, grad_weight, grad_bias
-
-
-def conv_transpose2d(
-    x, weight, bias=None, *, stride=1, padding=0, output_padding=0, dilation=1, groups=1
-):
-    r"""Apply the transpose of a convolution: each cell stamps a scaled kernel.
-
-    .. math:: y_{n,o,\, s i + d a - p,\, s j + d b - p} \mathrel{+}=
-              w_{c,o,a,b} \; x_{n,c,i,j}
-
-    Where `conv2d` computes y = C x, this computes C^T x: the same numbers as
-    `conv2d_backward`'s grad_x.
-
-    Parameters
-    ----------
-    x : (n, c, h, w) array
-    weight : (c, o/groups, kh, kw) array
-        The weight of the convolution that is transposed: its outputs are the inputs
-        here.
-    bias : (o,) array, optional
-    stride, dilation, groups
-        As in `conv2d`.
-    padding, output_padding
-        As in `transposed_output_size`.
-
-    Returns
-    -------
-    y : (n, o, oh, ow) array
-        oh and ow as `transposed_output_size`.
-
-    Raises
-    ------
-    ValueError
-        If a shape or a size does not fit.
-
-    References
-    ----------
-    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning",
-    arXiv:1603.07285, section 4.
-    """
-    xp, (x, weight, bias) = as_floats(x=x, weight=weight, bias=bias)
-    sizes = bind_shapes(x=("n c h w", x), weight=("c o/groups kh kw", weight))
-    n, c, h, w = x.shape
-    kh, kw = sizes["kh"], sizes["kw"]
-    o = sizes["o/groups"] * whole(groups, "groups", minimum=1)
-    check_groups(groups, c, o)
-    bind_shapes({"o": o}, bias=("o", bias))
-    window = transposed_window(
-        (h, w),
-        (kh, kw),
-        stride=stride,
-        padding=padding,
-        output_padding=output_padding,
-        dilation=dilation,
-    )
-    filters = xp.reshape(weight, (groups, c // groups, o // groups * kh * kw))
-    columns = xp.reshape(x, (n, groups, c // groups, h * w))
-    patches = xp.matrix_transpose(filters) @ columns
-    y = scatter(xp.reshape(patches, (n, o, kh * kw, h, w)), window)
-    return y if bias is None else y + bias[:, None, None]
 
 
 def parameter_count(c_in, c_out, kernel, *, groups=1, bias=True):
