@@ -391,6 +391,7 @@ def test_fully_convolutional_not_fully_connected():
     weight = RNG.normal(size=(5, 4, 3, 3))
     features = RNG.normal(size=(4, 3, 3))
     scores = F.linear(torch.tensor(features).flatten(), torch.tensor(weight).flatten(1))
+    assert noted(features, weight).shape == (5,)
     np.testing.assert_allclose(noted(features, weight), scores)
     np.testing.assert_allclose(corrected(features, weight)[:, 0, 0], scores)
     # a larger picture: no dense layer takes it
