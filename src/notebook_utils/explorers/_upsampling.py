@@ -305,6 +305,15 @@ def _percent(share):
     return f"{100 * share:.1f} % of white"
 
 
+def read_range(factor, way, shown):
+    """Say between which values the picture on the right lies."""
+    values = make_larger(factor, way)
+    if shown == ERROR:
+        values = values - photograph_crop()
+    low, high = (f"{100 * value:.0f}" for value in (values.min(), values.max()))
+    return f"{low} to {high} % of white".replace("-", "−")
+
+
 def read_flat(factor, way):
     """Say what becomes of a flat grey picture, border left out."""
     side = CROP // factor
@@ -333,6 +342,7 @@ photograph = Explorer(
     readout=(
         ("Mean error", Layer(read_error)),
         ("Mean error away from the border", Layer(read_inside)),
+        ("Right, the values go from", Layer(read_range)),
         ("Flat grey of 50 % becomes, away from the border", Layer(read_flat)),
     ),
     size=(7.2, 3.78),

@@ -1,0 +1,143 @@
+"""The explorers of upsampling: what they draw and say is what the functions do."""
+
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from notebook_utils.explorers import _upsampling as up
+from notebook_utils.explorers import transposed_convolution as three
+
+
+def settings_that_fit():
+    return [
+        (k, s, p, e)
+        for k in range(1, 6)
+        for s in range(1, 6)
+        for p in range(5)
+        for e in range(s)
+        if 2 * s + k - 2 * p + e > 0
+    ]
+
+
+def test_the_three_views_are_torchs_transposed_convolution():
+    x = torch.tensor(three.INPUTS)[None, None].double()
+    for k, s, p, e in settings_that_fit():
+        w = torch.tensor(three.TAPS[:k])[None, None].double()
+        y = F.conv_transpose1d(x, w, None, s, p, e)[0, 0].tolist()
+        assert list(three.values_key(k, s, p, e)["values"]) == y
+        # the third view: the turned kernel lies on k cells that end at the output
+        row = three.spread_key(k, s, p, e)
+        cells = dict.fromkeys(range(row["start"], row["stop"]), 0)
+        for i, value in enumerate(three.INPUTS):
+            if row["first"] + row["stride"] * i in cells:
+                cells[row["first"] + row["stride"] * i] = value
+        turned = three.TAPS[:k][::-1]
+        slid = [
+            sum(w * cells[j - k + 1 + b] for b, w in enumerate(turned))
+            for j in range(row["stop"])
+        ]
+        assert slid == y
+        # the first two: what is marked is what reaches the output
+        for j, total in enumerate(y):
+            parts = three.contributions(k, s, p, j)
+            assert sum(value * tap for value, tap, *_ in parts) == total
+            mark = three.mark_key(k, s, p, e, j)
+            for row_number in mark["rows"]:
+                stamp = three.stamp_key(row_number, k, s, p, e)
+                assert 0 <= j - stamp["first"] < k
+
+
+def test_what_the_readout_says_of_the_three_views():
+    for k, s, p, e in settings_that_fit():
+        setting = {"kernel": k, "stride": s, "padding": p, "extra": e}
+        said = three.explorer.read(**setting, step=0)
+        m = three.outputs(k, s, p, e)
+        labels = dict(
+            zip(("size", "zeros", "output", "back"), said.values(), strict=True)
+        )
+        assert labels["size"].endswith(f"= {m}")
+        zeros = [int(n) for n in re.findall(r"\d+", labels["zeros"])]
+        assert zeros == [s - 1, abs(k - 1 - p)] + ([e] if e else [])
+        y0 = three.values_key(k, s, p, e)["values"][0]
+        assert re.search(r"= (\d+ · \d+$|.*= \d+$|0:)", labels["output"])
+        assert str(y0) in labels["output"] or "·" in labels["output"]
+        back = F.conv1d(torch.zeros(1, 1, m + 2 * p), torch.zeros(1, 1, k), stride=s)
+        assert labels["back"].startswith(f"{m} cells to {back.shape[-1]}")
+    for setting in ({"extra": 2}, {"padding": 4, "stride": 1}):
+        said = three.explorer.read(**setting)
+        assert list(said.values())[1:] == ["—"] * 3
+
+
+@pytest.mark.parametrize("factor", range(1, 7))
+@pytest.mark.parametrize("name", up.PATCHES)
+def test_the_patch_is_torchs(name, factor):
+    x = torch.tensor(up.PATCHES[name], dtype=torch.float64)[None, None]
+    for kind, corners in (
+        (up.NEAREST, up.EDGES),
+        *((up.BILINEAR, c) for c in (up.EDGES, up.CORNERS)),
+    ):
+        options = (
+            {"align_corners": corners == up.CORNERS} if kind == up.BILINEAR else {}
+        )
+        theirs = F.interpolate(x, scale_factor=factor, mode=kind, **options)[0, 0]
+        ours = up.enlarge(up.PATCHES[name], factor, kind, corners)
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+def test_the_shares_make_the_rows_outputs():
+    for factor in range(1, 7):
+        for kind, corners in (
+            (up.NEAREST, up.EDGES),
+            (up.BILINEAR, up.EDGES),
+            (up.BILINEAR, up.CORNERS),
+        ):
+            weights = up.shares(factor, kind, corners)
+            row = np.array(up.PATCHES["top row"][0])
+            top = up.enlarge(up.PATCHES["top row"], factor, kind, corners)[0]
+            np.testing.assert_allclose(weights @ row, top, atol=1e-12)
+            for step in (0, factor * up.SIDE - 1):
+                said = up.read_share(factor, kind, corners, step)
+                shares = re.findall(r"([\d/]+) of input (\d)", said)
+                total = sum(Fraction(share) * int(row[int(i)]) for share, i in shares)
+                assert np.isclose(float(total), top[step])
+        # in the row below the border a transposed convolution mixes rows, too
+        weights = up.shares(factor, up.STAMPS, up.EDGES)
+        down = weights[0].sum()
+        top = up.enlarge(up.PATCHES["flat"], factor, up.STAMPS, up.EDGES)[0]
+        np.testing.assert_allclose(3 * down * weights.sum(axis=1), top)
+
+
+def test_inputs_lie_where_they_come_back():
+    ramp = np.tile(np.arange(4.0), (4, 1))
+    for factor in (2, 3, 5):
+        for corners in (up.EDGES, up.CORNERS):
+            y = up.enlarge(ramp, factor, up.BILINEAR, corners)[0]
+            m = len(y)
+            places = up.where_inputs_lie(factor, up.BILINEAR, corners) * m - 0.5
+            np.testing.assert_allclose(
+                np.interp(places, np.arange(m), y), np.clip(range(4), y[0], y[-1])
+            )
+
+
+def test_the_photograph_comes_back_as_torch_says():
+    x = torch.tensor(up.photograph_crop())[None, None]
+    assert x.shape[2:] == (up.CROP, up.CROP)
+    for factor in (2, 4, 8):
+        small = F.avg_pool2d(x, factor)
+        for way, (kind, corners) in up.WAYS.items():
+            if kind == up.BILINEAR:
+                options = {"align_corners": corners == up.CORNERS}
+            else:
+                options = {}
+            if kind in (up.NEAREST, up.BILINEAR):
+                big = F.interpolate(small, scale_factor=factor, mode=kind, **options)
+            else:
+                continue
+            error = float((big - x).abs().mean())
+            assert up.read_error(factor, way) == f"{100 * error:.1f} % of white"
+    assert up.read_flat(4, up.UNEVEN) == "32 % to 128 %"  # of 4 · 4 overlaps, 1 to 4
+    assert [up.read_flat(4, way) for way in up.WAYS if way != up.UNEVEN] == ["50 %"] * 4
