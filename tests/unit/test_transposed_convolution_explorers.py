@@ -56,15 +56,15 @@ def test_what_the_readout_says_of_the_three_views():
         setting = {"kernel": k, "stride": s, "padding": p, "extra": e}
         said = three.explorer.read(**setting, step=0)
         m = three.outputs(k, s, p, e)
-        labels = dict(
-            zip(("size", "zeros", "output", "back"), said.values(), strict=True)
-        )
+        names = ("size", "zeros", "output", "back")
+        labels = dict(zip(names, said.values(), strict=True))
         assert labels["size"].endswith(f"= {m}")
         zeros = [int(n) for n in re.findall(r"\d+", labels["zeros"])]
         assert zeros == [s - 1, abs(k - 1 - p)] + ([e] if e else [])
         y0 = three.values_key(k, s, p, e)["values"][0]
-        assert re.search(r"= (\d+ · \d+$|.*= \d+$|0:)", labels["output"])
-        assert str(y0) in labels["output"] or "·" in labels["output"]
+        *_, total = labels["output"].removesuffix(": no stamp reaches it").split(" = ")
+        factors = [int(n) for n in total.split(" · ")]
+        assert np.prod(factors) == y0
         back = F.conv1d(torch.zeros(1, 1, m + 2 * p), torch.zeros(1, 1, k), stride=s)
         assert labels["back"].startswith(f"{m} cells to {back.shape[-1]}")
     for setting in ({"extra": 2}, {"padding": 4, "stride": 1}):
@@ -78,11 +78,12 @@ def test_the_patch_is_torchs(name, factor):
     x = torch.tensor(up.PATCHES[name], dtype=torch.float64)[None, None]
     for kind, corners in (
         (up.NEAREST, up.EDGES),
-        *((up.BILINEAR, c) for c in (up.EDGES, up.CORNERS)),
+        (up.BILINEAR, up.EDGES),
+        (up.BILINEAR, up.CORNERS),
     ):
-        options = (
-            {"align_corners": corners == up.CORNERS} if kind == up.BILINEAR else {}
-        )
+        options = {}
+        if kind == up.BILINEAR:
+            options["align_corners"] = corners == up.CORNERS
         theirs = F.interpolate(x, scale_factor=factor, mode=kind, **options)[0, 0]
         ours = up.enlarge(up.PATCHES[name], factor, kind, corners)
         np.testing.assert_allclose(ours, theirs, atol=1e-12)
@@ -118,9 +119,10 @@ def test_inputs_lie_where_they_come_back():
             y = up.enlarge(ramp, factor, up.BILINEAR, corners)[0]
             m = len(y)
             places = up.where_inputs_lie(factor, up.BILINEAR, corners) * m - 0.5
-            np.testing.assert_allclose(
-                np.interp(places, np.arange(m), y), np.clip(range(4), y[0], y[-1])
-            )
+            found = np.interp(places, np.arange(m), y)
+            # an edge bends the ramp: between outputs its inputs are not to be read off
+            inner = slice(1, 3) if corners == up.EDGES else slice(None)
+            np.testing.assert_allclose(found[inner], np.arange(4.0)[inner], atol=1e-12)
 
 
 def test_the_photograph_comes_back_as_torch_says():
@@ -129,14 +131,12 @@ def test_the_photograph_comes_back_as_torch_says():
     for factor in (2, 4, 8):
         small = F.avg_pool2d(x, factor)
         for way, (kind, corners) in up.WAYS.items():
-            if kind == up.BILINEAR:
-                options = {"align_corners": corners == up.CORNERS}
-            else:
-                options = {}
-            if kind in (up.NEAREST, up.BILINEAR):
-                big = F.interpolate(small, scale_factor=factor, mode=kind, **options)
-            else:
+            if kind not in (up.NEAREST, up.BILINEAR):
                 continue
+            options = {}
+            if kind == up.BILINEAR:
+                options["align_corners"] = corners == up.CORNERS
+            big = F.interpolate(small, scale_factor=factor, mode=kind, **options)
             error = float((big - x).abs().mean())
             assert up.read_error(factor, way) == f"{100 * error:.1f} % of white"
     assert up.read_flat(4, up.UNEVEN) == "32 % to 128 %"  # of 4 · 4 overlaps, 1 to 4
