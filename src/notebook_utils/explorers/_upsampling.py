@@ -12,7 +12,7 @@ from notebook_utils.explorers.core import Explorer, Layer
 from notebook_utils.upsampling import bilinear_kernel, interpolate, interpolation_matrix
 
 NEAREST, BILINEAR, STAMPS = "nearest", "bilinear", "transposed convolution"
-EDGES, CORNERS = "outer edges", "corner centres"
+EDGES, CORNERS = "edges", "corners"
 
 
 def enlarge(x, factor, kind, corners):
@@ -57,12 +57,10 @@ def patch_canvas(figure):
 
 
 def draw_picture(ax, patch, factor, kind, corners):
-    """Draw the enlarged patch: the darker, the larger."""
+    """Draw the enlarged patch: the brighter, the larger."""
     values = enlarge(PATCHES[patch], factor, kind, corners)
-    # a veil, as fit for a light page as for a dark one
-    veil = np.full((*values.shape, 4), 0.5)
-    veil[..., 3] = np.round(values / 3, 3)
-    ax[0].imshow(veil, extent=(0, 1, 1, 0), interpolation="none", aspect="auto")
+    style = {"cmap": "gray", "vmin": -0.75, "vmax": 3.25, "interpolation": "none"}
+    ax[0].imshow(values, extent=(0, 1, 1, 0), aspect="auto", **style)
     ax[0].plot(
         [0, 1, 1, 0, 0],
         [0, 0, 1, 1, 0],
@@ -97,10 +95,11 @@ def places_key(patch, factor, kind, corners):
 def draw_places(ax, values, places):
     """Ring the inputs, in the picture and in the graph."""
     style = {"linestyle": "none", "marker": "o", "clip_on": False}
-    style |= {"markerfacecolor": "none", "markeredgecolor": plotting.BLUE}
+    style |= {"markeredgecolor": plotting.BLUE, "markeredgewidth": 2}
     columns, rows = np.meshgrid(places, places)
-    ax[0].plot(columns.ravel(), rows.ravel(), markersize=6, **style)
-    ax[1].plot(places, values, markersize=12, markeredgewidth=2, **style)
+    places_within = {"markersize": 7, "markerfacecolor": plotting.PAPER}
+    ax[0].plot(columns.ravel(), rows.ravel(), **places_within, **style)
+    ax[1].plot(places, values, markersize=12, markerfacecolor="none", **style)
 
 
 def count_outputs(factor):
@@ -172,7 +171,7 @@ patch = Explorer(
     module=__name__,
     title="What does each new cell mix?",
     description=(
-        "Left, a patch of four by four values from 0 to 3, enlarged: the darker, the"
+        "Left, a patch of four by four values from 0 to 3, enlarged: the brighter, the"
         " larger. Blue rings stand where the centres of the sixteen inputs lie. Right,"
         " the top row as a graph: inputs (rings) and outputs (dots). Orange marks one"
         " output of that row."
@@ -180,7 +179,7 @@ patch = Explorer(
     controls=(
         Choice("patch", "Patch", tuple(PATCHES), PATCH),
         Choice("kind", "Way", (NEAREST, BILINEAR, STAMPS), BILINEAR),
-        Choice("corners", "Bilinear aligns", (EDGES, CORNERS), EDGES),
+        Choice("corners", "Aligned", (EDGES, CORNERS), EDGES),
         Slider("factor", "Factor f", 1, 6, 3),
         Steps("step", "Output of the top row", count_outputs, default=2),
     ),
@@ -194,8 +193,8 @@ patch = Explorer(
     ),
     size=(7.2, 3.6),
     presets=(
-        ("Outer edges aligned", {}),
-        ("Corner centres aligned", {"corners": CORNERS}),
+        ("Edges aligned", {}),
+        ("Corners aligned", {"corners": CORNERS}),
         ("Nearest", {"kind": NEAREST}),
         ("Dark border", {"kind": STAMPS, "patch": "flat", "step": 0}),
         ("One spot", {"kind": STAMPS, "patch": "spot", "factor": 4}),
@@ -206,16 +205,16 @@ patch = Explorer(
 # a photograph, made smaller and larger again
 
 CROP = 96  # pixels, a side
-UNEVEN = "stamps of ones, k = f + 1"
+UNEVEN = "uneven stamps"
 WAYS = {
     "nearest": (NEAREST, EDGES),
-    "bilinear, outer edges aligned": (BILINEAR, EDGES),
-    "bilinear, corner centres aligned": (BILINEAR, CORNERS),
-    "stamps of a bilinear kernel": (STAMPS, EDGES),
+    "bilinear": (BILINEAR, EDGES),
+    "bilinear, corners": (BILINEAR, CORNERS),
+    "bilinear stamps": (STAMPS, EDGES),
     UNEVEN: (UNEVEN, EDGES),
 }
-WAY = "bilinear, outer edges aligned"
-PICTURE, ERROR = "the picture", "what is wrong with it"
+WAY = "bilinear"
+PICTURE, ERROR = "the picture", "its error"
 
 
 @functools.lru_cache(maxsize=1)
@@ -331,6 +330,8 @@ photograph = Explorer(
         "Left, a photograph whose blocks of f by f pixels have been replaced by their"
         " means. Right, that small picture enlarged to the old size, or its difference"
         " from the original: orange where it is too dark, blue where it is too bright."
+        " Corners: their centres are aligned, not the outer edges. Stamps: a transposed"
+        " convolution, with the bilinear kernel or with f + 1 by f + 1 ones."
     ),
     controls=(
         Choice("way", "Way", tuple(WAYS), WAY),
@@ -341,15 +342,15 @@ photograph = Explorer(
     layers=(Layer(draw_small), Layer(draw_large)),
     readout=(
         ("Mean error", Layer(read_error)),
-        ("Mean error away from the border", Layer(read_inside)),
+        ("Mean error inside", Layer(read_inside)),
         ("Right, the values go from", Layer(read_range)),
-        ("Flat grey of 50 % becomes, away from the border", Layer(read_flat)),
+        ("Flat grey, 50 %, becomes inside", Layer(read_flat)),
     ),
     size=(7.2, 3.78),
     presets=(
         ("Bilinear", {}),
-        ("Pulled apart", {"way": "bilinear, corner centres aligned", "shown": ERROR}),
-        ("Dark border", {"way": "stamps of a bilinear kernel"}),
+        ("Pulled apart", {"way": "bilinear, corners", "shown": ERROR}),
+        ("Dark border", {"way": "bilinear stamps"}),
         ("Checkerboard", {"way": UNEVEN}),
     ),
 )

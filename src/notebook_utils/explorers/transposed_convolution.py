@@ -71,7 +71,7 @@ def draw_titles(ax):
         (MATRIX, "2  the inputs times the matrix C: column j makes output j"),
         (SPREAD, "3  inputs spread and padded, under the kernel turned round"),
     ):
-        write(ax, 0.2, row - 0.5, text, fontsize=11.5, color=plotting.MUTED)
+        write(ax, 0.2, row - 0.5, text, fontsize=13.5, color=plotting.MUTED)
 
 
 def stamp_key(row, kernel, stride, padding, extra):
@@ -111,7 +111,7 @@ def draw_inputs(ax, first):
         draw_cells(ax, cells, size=0.92, face=plotting.SKY, edge=plotting.BLUE)
         for (row, column), value in zip(cells, INPUTS, strict=True):
             _digit(ax, row, column, value)
-            write(ax, column + 1.28, row + 0.52, "×", ha="center", fontsize=12)
+            write(ax, column + 1.28, row + 0.52, "×", ha="center", fontsize=15)
 
 
 def inputs_key(kernel, padding):
@@ -151,7 +151,7 @@ def draw_values(ax, values):
     for (row, column), value in zip(cells, values, strict=True):
         _digit(ax, row, column, value)
     if values:
-        write(ax, LEFT - 0.4, SUMS + 0.52, "y =", ha="right", fontsize=12)
+        write(ax, LEFT - 0.4, SUMS + 0.52, "y =", ha="right", fontsize=15)
 
 
 def spread_key(kernel, stride, padding, extra):
@@ -211,7 +211,7 @@ def draw_mark(ax, output, kernel, rows):
 
 
 def _digit(ax, row, column, value, **style):
-    style = {"ha": "center", "fontsize": 12} | style
+    style = {"ha": "center", "fontsize": 15} | style
     write(ax, column + 0.5, row + 0.53, f"{value}", **style)
 
 
@@ -284,8 +284,8 @@ explorer = Explorer(
     controls=(
         Slider("kernel", "Kernel k", 1, 5, 3),
         Slider("stride", "Stride s", 1, 5, 2),
-        Slider("padding", "Padding p, cut off each side", 0, 4, 0),
-        Slider("extra", "Output padding, added at the end", 0, 4, 0),
+        Slider("padding", "Padding p", 0, 4, 0),
+        Slider("extra", "Output padding e", 0, 4, 0),
         Steps("step", "Output", outputs, default=2),
     ),
     canvas=canvas,
@@ -299,7 +299,7 @@ explorer = Explorer(
         Layer(draw_mark, mark_key),
     ),
     readout=(
-        ("Outputs m = (n − 1)s + k − 2p + output padding", Layer(read_size)),
+        ("Outputs m = (n − 1)s + k − 2p + e", Layer(read_size)),
         ("Zeros in the third view", Layer(read_spread)),
         ("The output that is marked", Layer(read_output)),
         ("The convolution takes", Layer(read_back)),
