@@ -4,55 +4,33 @@ Everything goes along one axis; rows and columns follow the same rule. Positions
 input cells, and the centre of the first input cell is 0.
 """
 
-import numbers
-from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 
+from notebook_utils._known_networks import known_networks
+from notebook_utils._paths import (
+    effective_receptive_field,
+    path_counts,
+    path_spread,
+    tap_steps,
+)
+from notebook_utils._stack import Layer, read_stack
 from notebook_utils._windows import effective_kernel, input_positions, output_size
-from notebook_utils.arrays import as_floats, whole
+from notebook_utils.arrays import whole
 
 __all__ = [
     "Layer",
     "ReceptiveField",
     "effective_receptive_field",
+    "gap_free",
+    "known_networks",
+    "path_counts",
+    "path_spread",
     "receptive_field",
     "receptive_fields",
     "touched_inputs",
 ]
-
-SMALLEST = {"kernel": 1, "stride": 1, "padding": 0, "dilation": 1}
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One convolution or pool of a stack, the same along rows and columns.
-
-    Parameters
-    ----------
-    kernel : int
-        Taps along one axis.
-    stride, dilation : int
-        Steps between windows and between taps, in cells of the layer's own input.
-    padding : int
-        Cells added on each side.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
-    """
-
-    kernel: int
-    stride: int = 1
-    padding: int = 0
-    dilation: int = 1
-
-    def __post_init__(self):
-        for field in fields(self):
-            value = whole(getattr(self, field.name), field.name, SMALLEST[field.name])
-            object.__setattr__(self, field.name, value)
 
 
 class ReceptiveField(NamedTuple):
@@ -106,7 +84,7 @@ def receptive_fields(layers):
     networks", Distill, 2019, doi:10.23915/distill.00021.
     """
     answer, field = [], ReceptiveField(1, 1, 0.0)
-    for layer in _checked(layers):
+    for layer in read_stack(layers):
         reach = effective_kernel(layer.kernel, dilation=layer.dilation) - 1
         field = ReceptiveField(
             size=field.size + reach * field.jump,
@@ -160,7 +138,7 @@ def touched_inputs(layers, size):
         If `layers` is no sequence of layers, if `size` is out of range, or if a layer
         does not fit what the layers before it leave over.
     """
-    layers = _checked(layers)
+    layers = read_stack(layers)
     sizes = [whole(size, "size", minimum=1)]
     for i, layer in enumerate(layers):
         try:
@@ -176,64 +154,42 @@ def touched_inputs(layers, size):
     return seen
 
 
-def effective_receptive_field(gradient, *, threshold=0.05):
-    """Measure the part of a receptive field that carries weight.
+def gap_free(layers):
+    r"""Tell whether an output sees every cell of its receptive field.
+
+    Neighbouring taps of layer l lie a = d j input cells apart, where j is the jump of
+    the level below. Sort the layers with more than one tap by a; the field has no gap
+    exactly if
+
+    .. math:: a_l \le 1 + \sum_{i < l} (k_i - 1)\, a_i
+
+    for each of them: no tap lies further from the next than the layers with shorter
+    steps reach together.
 
     Parameters
     ----------
-    gradient : (h, w) or (n,) array
-        Of one output with respect to its input; where there are channels or examples,
-        of their mean magnitude, say.
-    threshold : float
-        A cell counts if its gradient's magnitude is at least this share of the largest
-        one, and is not 0. At threshold 0 all cells count that the output depends on.
+    layers : sequence of Layer
+        From the input to the output.
 
     Returns
     -------
-    side : float
-        How many cells count along an axis: their number or, in two dimensions, its
-        square root; 0 if the gradient is 0 everywhere.
+    solid : bool
+        For an output whose field meets no padding.
 
     Raises
     ------
     ValueError
-        If `gradient` has no cells, more than two axes or entries that are not finite,
-        or if `threshold` is not within [0, 1].
-
-    Notes
-    -----
-    The paper counts what exceeds 1 - 95.45 % of the value at the centre, which is the
-    largest in its Gaussian fields.
-
-    References
-    ----------
-    W. Luo, Y. Li, R. Urtasun and R. Zemel, "Understanding the effective receptive field
-    in deep convolutional neural networks", NeurIPS 2016, arXiv:1701.04128.
+        As `receptive_fields`.
     """
-    xp, (gradient,) = as_floats(gradient=gradient)
-    shape = tuple(np.shape(gradient))
-    if len(shape) not in (1, 2) or 0 in shape:
-        raise ValueError(
-            f"gradient of shape {shape} does not fit (h, w) or (n,) with cells in it"
-        )
-    if not xp.all(xp.isfinite(gradient)):
-        raise ValueError("gradient holds NaN or infinity, but must be finite")
-    if not isinstance(threshold, numbers.Real) or not 0 <= threshold <= 1:
-        raise ValueError(f"threshold is {threshold!r}, but must lie in [0, 1]")
-    magnitude = xp.abs(gradient)
-    counts = (magnitude >= float(threshold) * xp.max(magnitude)) & (magnitude > 0)
-    return float(xp.sum(xp.astype(counts, xp.int64))) ** (1 / len(shape))
-
-
-def _checked(layers):
-    """Read a stack as a list of layers."""
-    try:
-        found = list(layers)
-    except TypeError:
-        raise ValueError(
-            f"layers is {layers!r}, but must be a sequence of Layer"
-        ) from None
-    for i, layer in enumerate(found):
-        if not isinstance(layer, Layer):
-            raise ValueError(f"layers[{i}] is {layer!r}, but must be a Layer")
-    return found
+    layers = read_stack(layers)
+    combs = [
+        (step, layer.kernel - 1)
+        for step, layer in zip(tap_steps(layers), layers, strict=True)
+        if layer.kernel > 1
+    ]
+    reach = 1
+    for step, count in sorted(combs):
+        if step > reach:
+            return False
+        reach += step * count
+    return True

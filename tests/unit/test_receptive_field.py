@@ -19,6 +19,10 @@ from notebook_utils.receptive_field import (
     Layer,
     ReceptiveField,
     effective_receptive_field,
+    gap_free,
+    known_networks,
+    path_counts,
+    path_spread,
     receptive_field,
     receptive_fields,
     touched_inputs,
@@ -245,23 +249,186 @@ def test_gridding(rates, size, count):
     assert touched_inputs(layers, size).sum() == count
 
 
-@pytest.mark.parametrize(
-    ("layers", "size", "jump"),
-    [
-        # AlexNet's and VGG-16's features, whose fields are often cited as 195 and 212
-        ([(11, 4), (3, 2), (5,), (3, 2), (3,), (3,), (3,), (3, 2)], 195, 32),
-        ([*[(3,), (3,), (2, 2)] * 2, *[(3,), (3,), (3,), (2, 2)] * 3], 212, 32),
+def reached(layers):
+    """List the sums of one tap of each layer: what one output sees of the input."""
+    cells, jump = {0}, 1
+    for layer in layers:
+        taps = [jump * layer.dilation * tap for tap in range(layer.kernel)]
+        cells = {cell + tap for cell in cells for tap in taps}
+        jump *= layer.stride
+    return cells
+
+
+def test_gap_free_is_what_the_taps_reach():
+    @given(some_layers(most=5))
+    def run(layers):
+        note("gap_free", layers)
+        cells = reached(layers)
+        solid = cells == set(range(max(cells) + 1))
+        assert gap_free(layers) is solid
+        bare = [Layer(x.kernel, x.stride, dilation=x.dilation) for x in layers]
+        assert touched_inputs(bare, receptive_field(layers).size).all() == solid
+        # the order of dilated layers makes no difference
+        plain = [Layer(x.kernel, dilation=x.dilation) for x in layers]
+        assert gap_free(plain) == gap_free(plain[::-1])
+        SEEN["gap_free", "gaps"] += not solid
+        SEEN["gap_free", "solid"] += solid
+
+    run()
+    assert_spread(SEEN, "gap_free", (*FACTS, "gaps", "solid"))
+    assert SEEN["gap_free", "empty"]
+
+
+def test_gap_free_for_all_triples_of_rates():
+    solid = 0
+    for rates in itertools.product(range(1, 7), repeat=3):
+        layers = [Layer(3, dilation=d) for d in rates]
+        gradient = torch_gradient(layers, receptive_field(layers).size, lambda n: 0)
+        assert gap_free(layers) == gradient.all()
+        solid += gap_free(layers)
+    assert solid == 61
+
+
+def test_path_counts_are_torchs_gradient():
+    @given(some_layers())
+    def run(layers):
+        note("path_counts", layers)
+        counts = path_counts(layers)
+        bare = [Layer(x.kernel, x.stride, dilation=x.dilation) for x in layers]
+        gradient = torch_gradient(bare, receptive_field(layers).size, lambda count: 0)
+        assert counts.dtype == np.float64
+        assert counts.tolist() == gradient.tolist()
+        place = np.arange(len(counts))
+        mean = (place * counts).sum() / counts.sum()
+        variance = ((place - mean) ** 2 * counts).sum() / counts.sum()
+        assert path_spread(layers) == pytest.approx(variance**0.5, rel=1e-9, abs=1e-9)
+        assert mean == pytest.approx((len(counts) - 1) / 2)
+
+    run()
+    assert_spread(SEEN, "path_counts", FACTS)
+
+
+# Known networks as they are wired, with one channel: a step is a layer, or a list of
+# branches whose outputs are added up. A pool may round its number of outputs up.
+CEIL_POOL = "pool 3, stride 2, rounded up"
+
+
+def inception():
+    few = Layer(1)
+    branches = [
+        [few],
+        [few, Layer(3, padding=1)],
+        [few, Layer(5, padding=2)],
+        [Layer(3, padding=1), few],
+    ]
+    return [branches]
+
+
+def bottlenecks(count, stride, version):
+    steps = []
+    for block in range(count):
+        s = stride if block == 0 else 1
+        first, second = (s, 1) if version == 1 else (1, s)
+        residual = [Layer(1, first), Layer(3, second, padding=1), Layer(1)]
+        steps.append([residual, [Layer(1, s)] if block == 0 else []])
+    return steps
+
+
+def resnet(version):
+    stem = [Layer(7, 2, padding=3), Layer(3, 2, padding=1)]
+    stages = [
+        step
+        for stage, count in enumerate((3, 4, 6, 3))
+        for step in bottlenecks(count, 2 if stage else 1, version)
+    ]
+    return stem + stages
+
+
+def vgg_block(count):
+    return [Layer(3, padding=1)] * count + [Layer(2, 2)]
+
+
+WIRED = {
+    "LeNet-5": [Layer(5, padding=2), Layer(2, 2), Layer(5), Layer(2, 2)],
+    "AlexNet": [
+        Layer(11, 4, padding=2),
+        Layer(3, 2),
+        Layer(5, padding=2),
+        Layer(3, 2),
+        Layer(3, padding=1),
+        Layer(3, padding=1),
+        Layer(3, padding=1),
+        Layer(3, 2),
     ],
-)
-def test_fields_of_networks(layers, size, jump):
-    field = receptive_field([Layer(*each) for each in layers])
-    assert field[:2] == (size, jump)
+    "VGG-16": [x for count in (2, 2, 3, 3, 3) for x in vgg_block(count)],
+    "GoogLeNet": [
+        Layer(7, 2, padding=3),
+        CEIL_POOL,
+        Layer(1),
+        Layer(3, padding=1),
+        CEIL_POOL,
+        *inception() * 2,
+        CEIL_POOL,
+        *inception() * 5,
+        CEIL_POOL,
+        *inception() * 2,
+    ],
+    "ResNet-50, v1": resnet(version=1),
+    "ResNet-50, v1.5": resnet(version=1.5),
+}
+
+
+def send(steps, x):
+    """Send an (n, c, h, w) tensor through a network as it is wired."""
+    for step in steps:
+        if step == CEIL_POOL:
+            x = F.avg_pool2d(x, 3, 2, ceil_mode=True)
+        elif isinstance(step, Layer):
+            weight = torch.full((1, 1, step.kernel, step.kernel), 1 / step.kernel**2)
+            x = F.conv2d(x, weight.to(x), None, step.stride, step.padding)
+        else:
+            x = sum(send(branch, x) for branch in step)
+    return x
+
+
+@pytest.mark.parametrize("name", WIRED)
+def test_fields_of_known_networks_are_those_of_torchs(name):
+    layers = known_networks()[name]
+    size, jump, start = receptive_field(layers)
+    assert (
+        size
+        == {
+            # as published, but for LeNet's and GoogLeNet's, which nobody lists
+            "LeNet-5": 16,
+            "AlexNet": 195,
+            "VGG-16": 212,
+            "GoogLeNet": 715,
+            "ResNet-50, v1": 483,
+            "ResNet-50, v1.5": 427,
+        }[name]
+    )
+    length = size + 3 * jump
+    x = torch.zeros(1, 1, length, length, requires_grad=True)
+    y = send(WIRED[name], x)
+    output = (y.shape[-1] - 1) // 2
+    y[0, 0, output, output].backward()
+    for axis in (0, 1):
+        seen = np.flatnonzero(x.grad[0, 0].any(dim=axis))
+        assert len(seen) == seen[-1] - seen[0] + 1 == size
+        assert (seen[0] + seen[-1]) / 2 == start + output * jump
+    assert gap_free(layers)
+    small = {"LeNet-5": 28}.get(name, 224)
+    outputs = send(WIRED[name], torch.zeros(1, 1, small, small)).shape[-1]
+    assert outputs == {"LeNet-5": 5, "AlexNet": 6}.get(name, 7)
 
 
 def test_a_stack_of_nothing_is_the_input():
     assert receptive_field([]) == ReceptiveField(1, 1, 0)
     assert receptive_fields(()) == []
     assert touched_inputs([], 4).tolist() == [False, True, False, False]
+    assert gap_free([]) is True
+    assert path_counts([]).tolist() == [1]
+    assert path_spread([]) == 0
 
 
 def test_a_layer():
@@ -443,6 +610,9 @@ def test_inputs_are_left_alone():
             lambda: receptive_field([Layer(3), (3, 1)]),
             r"layers\[1\] is \(3, 1\), but must be a Layer",
         ),
+        (lambda: gap_free(None), "layers is None, but must be a sequence of Layer"),
+        (lambda: path_counts([3]), r"layers\[0\] is 3, but must be a Layer"),
+        (lambda: path_spread(["3"]), r"layers\[0\] is '3', but must be a Layer"),
         (lambda: touched_inputs([3], 5), r"layers\[0\] is 3, but must be a Layer"),
         (
             lambda: touched_inputs([], 0),
