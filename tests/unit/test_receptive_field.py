@@ -1,7 +1,6 @@
 """Receptive fields against gradients of torch's own layers, and against brute force."""
 
 import itertools
-import random
 from collections import Counter
 from dataclasses import FrozenInstanceError
 
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from oracles import assert_spread, in_kind
 
 from notebook_utils.convolution import conv2d_backward, output_size
-from notebook_utils.explorers import receptive_fields as page
 from notebook_utils.receptive_field import (
     Layer,
     ReceptiveField,
@@ -529,55 +527,6 @@ def test_lists_and_integers_are_read():
     assert effective_receptive_field([0, 1, 2, 40, 2, 1, 0]) == 3
     assert effective_receptive_field([[0, 0], [0, 0]]) == 0
     assert effective_receptive_field(np.zeros(3), threshold=0) == 0
-
-
-# the explorer
-
-
-SETTINGS = random.Random(3).sample(list(page.explorer.settings()), 150)
-
-
-def test_the_explorer_counts_what_torchs_gradient_says():
-    gaps = 0
-    for setting in SETTINGS:
-        layers = page.stack(**setting)
-        size = receptive_field(layers).size
-        gradient = torch_gradient(layers, size, lambda count: 0)
-        np.testing.assert_allclose(page.paths(layers), gradient)
-        touched = int((gradient != 0).sum())
-        heavy = int((gradient >= 0.05 * gradient.max()).sum())
-        sizes, _, seen, effective = page.explorer.read(**setting).values()
-        assert sizes.endswith(f" → {size}")
-        assert seen == f"{touched} of {size} cells"
-        assert effective == f"{heavy} cells"
-        gaps += touched < size
-        levels = page.seen_cells(layers)
-        assert [len(levels), *levels[-1][1]] == [len(layers) + 1, True]
-        # cells are where torch's first output sees them: the middle one is over all
-        for centres, marks, _ in levels:
-            assert len(centres) == len(marks)
-            assert (centres[0] + centres[-1]) / 2 == (size - 1) / 2
-    assert 0 < gaps < len(SETTINGS)
-
-
-def test_the_explorer_sets_one_layer_or_adds_one():
-    setting = {"kernel": 5, "stride": 2, "dilation": 3}
-    (network, *_) = page.NETWORKS
-    own = tuple(page.NETWORKS[network])
-    new = Layer(5, 2, dilation=3)
-    assert page.stack(network, 0, **setting) == own
-    assert page.stack(network, 2, **setting) == (own[0], new, own[2])
-    for beyond in (4, 5):
-        assert page.stack(network, beyond, **setting) == (*own, new)
-    assert page.stack(network, 1, 1, 1, 9)[0] == Layer(1)
-    assert all(len(each) <= page.MOST for each in page.NETWORKS.values())
-
-
-def test_rows_of_the_explorer_hold_each_seen_cell_once():
-    for indices in ([3], [0, 2, 4], [0, 1, 2, 6, 7, 8], [0, 1, 5, 7]):
-        runs = page._runs(np.array(indices))
-        assert np.concatenate(runs).tolist() == indices
-        assert all(len(set(np.diff(run))) <= 1 for run in runs)
 
 
 def test_inputs_are_left_alone():

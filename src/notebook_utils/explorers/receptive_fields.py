@@ -1,4 +1,6 @@
-"""Explorer of receptive fields: which inputs does an output of a stack really see?"""
+"""Explorers of receptive fields: which inputs does an output see, and by how much?"""
+
+from functools import cache
 
 import numpy as np
 from matplotlib.patches import PathPatch, Polygon
@@ -6,30 +8,40 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 
 from notebook_utils import plotting
-from notebook_utils.convolution import conv_transpose2d
+from notebook_utils.explorers._effective_fields import effective_explorer
 from notebook_utils.explorers.controls import Choice, Slider
 from notebook_utils.explorers.core import Explorer
 from notebook_utils.explorers.core import Layer as Drawing
+from notebook_utils.explorers.panels import thin
 from notebook_utils.plotting import Board, draw_line
 from notebook_utils.receptive_field import (
     Layer,
     effective_receptive_field,
+    known_networks,
+    path_counts,
     receptive_field,
     receptive_fields,
-    touched_inputs,
 )
+
+__all__ = ["effective_explorer", "explorer"]
 
 MOST = 5  # layers of a stack
 THRESHOLD = 0.05
+MOST_BARS = 60
 RATES = "rates 1, 2, 4"
-NETWORKS = {
-    "rates 2, 2, 2": [Layer(3, dilation=d) for d in (2, 2, 2)],
-    RATES: [Layer(3, dilation=d) for d in (1, 2, 4)],
-    "five 3 × 3": [Layer(3)] * 5,
-    "notes 000": [Layer(3), Layer(2, 2), Layer(3, 3), Layer(3, 2)],
-    "VGG-16, start": [Layer(3), Layer(3), Layer(2, 2), Layer(3), Layer(3)],
-    "ResNet-18, start": [Layer(7, 2), Layer(3, 2), *[Layer(3)] * 3],
-}
+
+
+@cache
+def networks():
+    """Name stacks of at most five layers, padding left out."""
+    stacks = {RATES: [Layer(3, dilation=d) for d in (1, 2, 4)]}
+    for name, layers in known_networks().items():
+        start = [Layer(layer.kernel, layer.stride) for layer in layers[:MOST]]
+        title, _, version = name.partition(", ")
+        if version != "v1.5":  # it begins like v1
+            stacks[title if len(layers) <= MOST else f"{title}, start"] = start
+    return stacks
+
 
 # the board, in cells of a fifth of an inch
 WIDTH, HEIGHT, POINTS = 36, 22, 14.4
@@ -41,7 +53,7 @@ THICK, WIDEST = 0.9, 1.0  # a cell is at most so large
 
 def stack(network, chosen, kernel, stride, dilation):
     """Put the chosen layer in its place, or after the last one; return a tuple."""
-    layers = list(NETWORKS[network])
+    layers = list(networks()[network])
     if chosen:
         # one tap has nothing to spread
         spread = dilation if kernel > 1 else 1
@@ -54,28 +66,32 @@ def stack_key(network, chosen, kernel, stride, dilation):
     return {"layers": stack(network, chosen, kernel, stride, dilation)}
 
 
+def picture_key(network, chosen, kernel, stride, dilation):
+    """The stack, but for the last layer's stride, which changes no cell."""
+    *below, last = stack(network, chosen, kernel, stride, dilation)
+    return {"layers": (*below, Layer(last.kernel, dilation=last.dilation))}
+
+
+@cache
 def seen_cells(layers):
     """List, from the input to the output, what one output sees of each level.
 
     Each is the centres of a level's cells between the first and the last one seen, in
-    input cells, and whether each is seen.
+    input cells, whether each is seen, and the jump from one to the next.
     """
-    levels = []
-    for i in range(len(layers) + 1):
-        _, jump, start = receptive_field(layers[:i])
-        seen = touched_inputs(layers[i:], receptive_field(layers[i:]).size)
-        levels.append((start + jump * np.arange(len(seen)), seen, jump))
-    return levels
-
-
-def paths(layers):
-    """Count the paths from each input to one output: its gradient, all weights 1."""
-    gradient = np.ones((1, 1, 1, 1))
+    seen, marks = np.array([True]), [np.array([True])]
     for layer in reversed(layers):
-        weight = np.ones((1, 1, 1, layer.kernel))
-        window = {"stride": (1, layer.stride), "dilation": (1, layer.dilation)}
-        gradient = conv_transpose2d(gradient, weight, **window)
-    return gradient[0, 0, 0]
+        count = (len(seen) - 1) * layer.stride
+        below = np.zeros(count + layer.dilation * (layer.kernel - 1) + 1, dtype=bool)
+        for tap in layer.dilation * np.arange(layer.kernel):
+            below[tap : tap + count + 1 : layer.stride] |= seen
+        seen = below
+        marks.append(seen)
+    fields = [(1, 1, 0.0), *receptive_fields(layers)]
+    return [
+        (start + jump * np.arange(len(mark)), mark, jump)
+        for mark, (_, jump, start) in zip(reversed(marks), fields, strict=True)
+    ]
 
 
 class Scale:
@@ -118,13 +134,15 @@ def _draw_text(ax, x, y, text, **style):
 
 def draw_stack(ax, layers):
     """Draw all that depends on the stack: nothing of it stays when a layer changes."""
-    for draw in (draw_cone, draw_taps, draw_levels, draw_labels, draw_bars):
-        draw(ax, layers)
-
-
-def draw_cone(ax, layers):
-    """Shade what lies between the output and the ends of its field."""
     scale = Scale(layers)
+    draw_cone(ax, scale)
+    draw_taps(ax, scale, layers)
+    draw_levels(ax, scale)
+    draw_bars(ax, scale, path_counts(layers))
+
+
+def draw_cone(ax, scale):
+    """Shade what lies between the output and the ends of its field."""
     left, right = [], []
     for level, (centres, _, jump) in enumerate(scale.levels):
         half, y = scale.wide(jump) / 2, scale.y(level)
@@ -134,9 +152,8 @@ def draw_cone(ax, layers):
     ax.add_artist(Polygon(left + right[::-1], **face))
 
 
-def draw_taps(ax, layers):
+def draw_taps(ax, scale, layers):
     """Connect one cell of each level, near the middle, to the cells that it reads."""
-    scale = Scale(layers)
     for level, layer in enumerate(layers):
         (below, *_), (centres, seen, _) = scale.levels[level : level + 2]
         middle = np.flatnonzero(seen)[seen.sum() // 2]
@@ -147,11 +164,10 @@ def draw_taps(ax, layers):
         _draw_segments(ax, points, plotting.ORANGE, 1.2)
 
 
-def draw_levels(ax, layers):
+def draw_levels(ax, scale):
     """Draw the cells of each level: seen ones filled, others pale; the output."""
-    scale = Scale(layers)
     for level, (centres, seen, jump) in enumerate(scale.levels):
-        full = plotting.BLUE if level < len(layers) else plotting.ORANGE
+        full = plotting.BLUE if level < len(scale.levels) - 1 else plotting.ORANGE
         row = {"y": scale.y(level), "width": scale.wide(jump)}
         _draw_row(ax, scale.x(centres), **row, height=0.24, colour=plotting.LINE)
         xs = scale.x(centres)
@@ -177,30 +193,54 @@ def _draw_row(ax, xs, y, width, height, colour):
     draw_line(ax, ends, [y, y], solid_capstyle="butt", **style)
 
 
-def draw_labels(ax, layers):
-    """Name each level by its layer."""
-    scale = Scale(layers)
-    for level in range(len(layers) + 1):
+def label(level):
+    """Make the layer of the picture that names one level by its layer of the stack."""
+
+    def key(network, chosen, kernel, stride, dilation):
+        layers = stack(network, chosen, kernel, stride, dilation)
+        if level > len(layers):
+            return {"share": 0, "text": ""}
         text = f"{level}: {describe(layers[level - 1])}" if level else "input"
-        _draw_text(ax, 0.2, scale.y(level), text)
+        return {"share": level / len(layers), "text": text}
+
+    return Drawing(draw_label, key)
 
 
-def draw_bars(ax, layers):
-    """Draw how many paths lead from each input to the output, and the threshold."""
-    scale, counts = Scale(layers), paths(layers)
+def draw_label(ax, share, text):
+    """Write the name of the level that is so far up the picture."""
+    if text:
+        _draw_text(ax, 0.2, BOTTOM - (BOTTOM - TOP) * share, text)
+
+
+def draw_bars(ax, scale, counts):
+    """Draw how many paths lead from each input to the output: bars, or one outline."""
     shares = counts / counts.max()
     heavy = shares >= THRESHOLD
+    # to a point or so: equal numbers make small frames
+    heights = np.ceil(shares * TALLEST * POINTS) / POINTS
     groups = ((heavy, plotting.GREEN), ((shares > 0) & ~heavy, plotting.RED))
     for which, colour in groups:
-        ends = [
-            (x, y)
-            for x, share in zip(
-                scale.x(np.flatnonzero(which)), shares[which], strict=True
+        if not which.any():
+            continue
+        at = np.flatnonzero(which)
+        if len(counts) > MOST_BARS:
+            _draw_outline(
+                ax, scale.x(np.arange(-1, len(counts) + 1)), heights, which, colour
             )
-            for y in (FLOOR, FLOOR - TALLEST * share)
-        ]
-        if ends:
-            _draw_segments(ax, ends, colour, scale.wide(1) * POINTS)
+            continue
+        bottoms, tops = np.full(len(at), FLOOR), FLOOR - heights[at]
+        xs = np.repeat(scale.x(at), 2)
+        points = np.stack([xs, np.stack([bottoms, tops], axis=1).ravel()], axis=1)
+        _draw_segments(ax, points, colour, scale.wide(1) * POINTS)
+
+
+def _draw_outline(ax, xs, heights, which, colour):
+    """Fill the area below the tops of some bars: cells are too narrow to tell apart."""
+    tops = np.zeros(len(xs))
+    tops[1:-1] = np.where(which, heights, 0)
+    outline = thin(np.stack([xs, FLOOR - tops], axis=1), 0.02)
+    style = {"facecolor": colour, "edgecolor": colour, "linewidth": 0.4}
+    ax.add_artist(Polygon(outline, **style))
 
 
 def draw_frame(ax):
@@ -241,7 +281,7 @@ def read_touched(layers):
 
 def read_effective(layers):
     """Count the inputs that carry weight."""
-    side = effective_receptive_field(paths(layers), threshold=THRESHOLD)
+    side = effective_receptive_field(path_counts(layers), threshold=THRESHOLD)
     return f"{side:.0f} cells"
 
 
@@ -257,14 +297,18 @@ explorer = Explorer(
         " the largest number."
     ),
     controls=(
-        Choice("network", "Network", tuple(NETWORKS), RATES),
+        Choice("network", "Network", tuple(networks()), RATES),
         Slider("chosen", "Layer to set (0: none)", 0, MOST, 1),
-        Slider("kernel", "Its kernel k", 1, 7, 3, page=(1, 2, 3, 5, 7)),
+        Slider("kernel", "Its kernel k", 1, 7, 3, page=(1, 2, 3, 4, 5)),
         Slider("stride", "Its stride s", 1, 3, 1),
         Slider("dilation", "Its dilation d", 1, 9, 2, page=(1, 2, 3, 5, 9)),
     ),
     canvas=canvas,
-    layers=(Drawing(draw_stack, stack_key), Drawing(draw_frame)),
+    layers=(
+        Drawing(draw_stack, picture_key),
+        *(label(level) for level in range(MOST + 1)),
+        Drawing(draw_frame),
+    ),
     readout=(
         ("Receptive field, layer by layer", Drawing(read_sizes, stack_key)),
         ("Jump j and start c, without padding", Drawing(read_jump, stack_key)),
@@ -277,14 +321,14 @@ explorer = Explorer(
     size=(WIDTH / 5, HEIGHT / 5),
     presets=(
         ("Rates 2, 2, 4", {}),
-        ("Rates 2, 2, 2", {"network": "rates 2, 2, 2"}),
-        ("Rates 1, 2, 4", {"network": RATES, "chosen": 0, "dilation": 1}),
-        ("Rates 1, 2, 9", {"network": RATES, "chosen": 3, "dilation": 9}),
-        ("Chain of the notes", {"network": "notes 000", "chosen": 0, "dilation": 1}),
-        ("Five 3 × 3", {"network": "five 3 × 3", "chosen": 0, "dilation": 1}),
+        ("Rates 1, 2, 4", {"chosen": 0, "dilation": 1}),
+        ("Rates 1, 2, 5", {"chosen": 3, "dilation": 5}),
+        ("Rates 1, 2, 9", {"chosen": 3, "dilation": 9}),
+        ("LeNet-5", {"network": "LeNet-5", "chosen": 0, "dilation": 1}),
+        ("VGG-16, start", {"network": "VGG-16, start", "chosen": 0, "dilation": 1}),
         (
-            "ResNet-18, start",
-            {"network": "ResNet-18, start", "chosen": 0, "dilation": 1},
+            "ResNet-50, start",
+            {"network": "ResNet-50, start", "chosen": 0, "dilation": 1},
         ),
     ),
 )
