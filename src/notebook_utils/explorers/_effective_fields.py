@@ -21,21 +21,16 @@ from notebook_utils.receptive_field import (
 )
 
 SIDE, PLACE = 27, 6  # of the picture; row and column that the output lies over
-MARGIN = 4  # shown of what lies beyond the picture
+MARGIN = 3  # shown of what lies beyond the picture
 NETWORKS, CHANNELS, INPUTS = 4, 6, 2
 THRESHOLD = 0.05
 BANDS = ((0.5, 1.0), (0.2, 0.65), (THRESHOLD, 0.35))  # share of the largest, opacity
 
-EQUAL, LINEAR, RELU, TANH = (
-    "equal, none",
-    "random, none",
-    "random, ReLU",
-    "random, tanh",
-)
+EQUAL, LINEAR, RELU, TANH = ("equal weights", "random", "random, ReLU", "random, tanh")
 PADDINGS = ("zeros", "mirror", "wrap")
 
 # the board, in cells of 0.15 inches
-WIDTH, HEIGHT = 48, 36
+WIDTH, HEIGHT = 48, 34
 FIELD = Panel(
     left=0.5,
     top=0.5,
@@ -44,7 +39,7 @@ FIELD = Panel(
     xs=(-MARGIN, SIDE + MARGIN),
     ys=(-SIDE - MARGIN, MARGIN),  # rows count downwards
 )
-LEGEND = 37.2
+LEGEND = 35.5
 
 
 def stack(depth, kernel):
@@ -197,26 +192,26 @@ def _draw_closed(ax, offsets, colour):
 
 def draw_legend(ax):
     """Explain colours and lines."""
-    write(ax, LEGEND, 2, "share of the", fontsize=12)
-    write(ax, LEGEND, 4, "largest", fontsize=12)
+    write(ax, LEGEND, 2, "share of the", fontsize=14)
+    write(ax, LEGEND, 4, "largest", fontsize=14)
     swatches = [
         (f"≥ {100 * low:.0f} %", plotting.BLUE, opacity) for low, opacity in BANDS
     ]
     swatches += [("> 0", plotting.ROSE, 1)]
     for i, (text, colour, opacity) in enumerate(swatches):
-        y = 6 + 2.4 * i
+        y = 5.6 + 2.6 * i
         style = {"facecolor": colour, "alpha": opacity, "linewidth": 0}
         ax.add_artist(Rectangle((LEGEND, y), 1.6, 1.6, **style))
-        write(ax, LEGEND + 2.4, y + 0.8, text, fontsize=12)
+        write(ax, LEGEND + 2.4, y + 0.8, text, fontsize=14)
     lines = [
         (plotting.ORANGE, "theoretical\nfield"),
         (plotting.INK, "5 % of a\nGaussian"),
         (plotting.LINE, "edge of the\npicture"),
     ]
     for i, (colour, text) in enumerate(lines):
-        y = 19 + 4.6 * i
+        y = 19 + 5 * i
         draw_line(ax, [LEGEND, LEGEND + 1.6], [y, y], color=colour, linewidth=2)
-        write(ax, LEGEND + 2.4, y, text, fontsize=12)
+        write(ax, LEGEND + 2.4, y, text, fontsize=14)
 
 
 def read_size(depth, kernel):
@@ -256,7 +251,7 @@ effective_explorer = Explorer(
     module=__name__,
     title="Which cells carry the weight?",
     description=(
-        "A picture of 27 × 27 cells. Its cells are the darker the more strongly the"
+        "A picture of 27 × 27 cells. Its cells are the bluer the more strongly the"
         " output over the dot depends on them; pink ones count for less than 5 % of the"
         " largest. The orange square is the theoretical field, the circle is where a"
         " Gaussian of the predicted spread falls to 5 %."
@@ -264,7 +259,7 @@ effective_explorer = Explorer(
     controls=(
         Slider("depth", "Layers", 1, 16, 8, page=(1, 2, 4, 8, 16)),
         Choice("kernel", "Kernel k", (3, 5, 7), 3),
-        Choice("network", "Weights, activation", (EQUAL, LINEAR, RELU, TANH), RELU),
+        Choice("network", "Network", (EQUAL, LINEAR, RELU, TANH), RELU),
         Choice("padding", "Padding", PADDINGS, "zeros"),
     ),
     canvas=canvas,
@@ -278,8 +273,8 @@ effective_explorer = Explorer(
     readout=(
         ("Theoretical field", Drawing(read_size)),
         ("Of it inside the picture", Drawing(read_inside)),
-        ("Cells with at least 5 % of the largest", Drawing(read_side, measure)),
-        ("Predicted by a Gaussian, without a border", Drawing(read_predicted)),
+        ("Cells of at least 5 %", Drawing(read_side, measure)),
+        ("A Gaussian without border", Drawing(read_predicted)),
     ),
     size=(WIDTH * 0.15, HEIGHT * 0.15),
     presets=(
