@@ -22,7 +22,7 @@ from notebook_utils.receptive_field import (
 
 SIDE, PLACE = 27, 6  # of the picture; row and column that the output lies over
 MARGIN = 3  # shown of what lies beyond the picture
-NETWORKS, CHANNELS, INPUTS = 4, 6, 2
+NETWORKS, CHANNELS = 8, 4  # more channels, and the products start threads that wait
 THRESHOLD = 0.05
 BANDS = ((0.5, 1.0), (0.2, 0.65), (THRESHOLD, 0.35))  # share of the largest, opacity
 
@@ -67,7 +67,7 @@ def weigh_cells(depth, kernel, network, padding):
     -------
     shares : (SIDE, SIDE) array
         The gradient itself where all weights are equal; else its root mean square over
-        a few random networks and inputs.
+        a few random networks.
     """
     if network == EQUAL:
         row = np.zeros(SIDE)
@@ -93,7 +93,7 @@ def random_gradient(depth, kernel, network, padding, seed):
     def draw(*shape):
         return rng.standard_normal(shape, dtype=np.float32)
 
-    x, weights, slopes = draw(INPUTS, 1, SIDE, SIDE), [], []
+    x, weights, slopes = draw(1, 1, SIDE, SIDE), [], []
     for _ in range(depth):
         width = x.shape[1]
         # ReLU halves the mean square, so its weights are larger
@@ -103,7 +103,7 @@ def random_gradient(depth, kernel, network, padding, seed):
         x = {LINEAR: z, RELU: np.maximum(z, 0), TANH: np.tanh(z)}[network]
         slopes.append({LINEAR: None, RELU: z > 0, TANH: 1 - x**2}[network])
     gradient = np.zeros_like(x)
-    gradient[:, :, PLACE, PLACE] = draw(INPUTS, CHANNELS)
+    gradient[:, :, PLACE, PLACE] = draw(1, CHANNELS)
     for weight, slope in zip(reversed(weights), reversed(slopes), strict=True):
         if slope is not None:
             gradient = gradient * slope
