@@ -1,4 +1,4 @@
-"""What scores, labels and probabilities must be like: the checks of `softmax`."""
+"""What scores, labels and probabilities must be like, and scores brought into reach."""
 
 import math
 import numbers
@@ -6,10 +6,35 @@ import numbers
 import array_api_compat
 import numpy as np
 
-from notebook_utils.arrays import is_torch
+from notebook_utils._reduction import check_reduction, first_true, widen
+from notebook_utils.arrays import as_floats, bind_shapes, is_torch
 from notebook_utils.device import to_numpy
 
-REDUCTIONS = ("mean", "sum", "none")
+
+def shift(xp, x, axis, temperature=1.0):
+    """Move the largest score to 0, which changes no probability; divide by T."""
+    check_scores(xp, x, axis, "x")
+    x = widen(xp, x)
+    temperature = read_temperature(temperature, xp.finfo(x.dtype))
+    with np.errstate(over="ignore"):  # too far below the largest is -inf: p = 0
+        return (x - xp.max(x, axis=axis, keepdims=True)) / temperature
+
+
+def bind_labels(scores, labels, reduction, name="logits", check=None):
+    """Check a batch; return its scores, and a table (n, k) that is True at the labels.
+
+    The labels decide nothing about the type of the scores, which are checked as scores
+    unless there is another check for them.
+    """
+    xp, (read, classes) = as_floats(**{name: scores}, labels=labels)
+    if hasattr(scores, "dtype"):  # integers, read as float64, have widened it
+        _, (read,) = as_floats(**{name: scores})
+    n, k = bind_shapes(**{name: ("n k", read)}, labels=("n", classes)).values()
+    check_reduction(reduction, n, f"{name} and labels")
+    (check or check_scores)(xp, read, 1, name)
+    check_labels(xp, labels, classes, k)
+    every = xp.arange(k, dtype=classes.dtype, device=array_api_compat.device(read))
+    return xp, read, classes[:, None] == every
 
 
 def check_scores(xp, x, axis, name):
@@ -54,18 +79,6 @@ def check_labels(xp, labels, classes, k):
         )
 
 
-def check_reduction(reduction, n):
-    """Insist on a way to add up n losses, and on losses to have a mean of."""
-    if reduction not in REDUCTIONS:
-        choices = ", ".join(map(repr, REDUCTIONS))
-        raise ValueError(f"reduction is {reduction!r}, but must be one of {choices}")
-    if n == 0 and reduction == "mean":
-        raise ValueError(
-            'logits and labels are empty: no losses have no mean; reduction "sum" '
-            'and "none" would do'
-        )
-
-
 def read_temperature(temperature, limits):
     """Insist on a positive number that a type of these limits holds."""
     low, high = float(limits.smallest_normal), float(limits.max)
@@ -93,8 +106,3 @@ def check_probabilities(xp, p):
             f"p has the sum {float(total[place]):.9g} at {place}, but must have 1 "
             f"within {tolerance:.3g}"
         )
-
-
-def first_true(mask):
-    """Return the index of the first True."""
-    return tuple(int(i) for i in np.argwhere(to_numpy(mask))[0])

@@ -5,15 +5,9 @@ mask does, and gives it probability 0. Logarithms are natural.
 """
 
 import array_api_compat
-import numpy as np
 
-from notebook_utils._scores import (
-    check_labels,
-    check_probabilities,
-    check_reduction,
-    check_scores,
-    read_temperature,
-)
+from notebook_utils._reduction import read_number, reduce_losses, reduce_slopes, widen
+from notebook_utils._scores import bind_labels, check_probabilities, shift
 from notebook_utils.arrays import as_floats, bind_shapes
 
 __all__ = [
@@ -63,7 +57,7 @@ def log_sum_exp(x, *, axis=-1):
     and softmax functions", IMA Journal of Numerical Analysis 41 (2021), 2311-2330.
     """
     xp, (x,) = as_floats(x=x)
-    shifted = _shift(xp, x, axis)
+    shifted = shift(xp, x, axis)
     total = xp.max(x, axis=axis) + xp.log(xp.sum(xp.exp(shifted), axis=axis))
     return xp.astype(total, x.dtype, copy=False)
 
@@ -102,7 +96,7 @@ def softmax(x, *, axis=-1, temperature=1.0):
     the knowledge in a neural network", arXiv:1503.02531.
     """
     xp, (x,) = as_floats(x=x)
-    weights = xp.exp(_shift(xp, x, axis, temperature))
+    weights = xp.exp(shift(xp, x, axis, temperature))
     p = weights / xp.sum(weights, axis=axis, keepdims=True)
     return xp.astype(p, x.dtype, copy=False)
 
@@ -131,7 +125,7 @@ def log_softmax(x, *, axis=-1, temperature=1.0):
         As `softmax`.
     """
     xp, (x,) = as_floats(x=x)
-    shifted = _shift(xp, x, axis, temperature)
+    shifted = shift(xp, x, axis, temperature)
     log_p = shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
     return xp.astype(log_p, x.dtype, copy=False)
 
@@ -166,10 +160,14 @@ def softmax_jacobian(p):
     return p[..., :, None] * (one - p[..., None, :])
 
 
-def cross_entropy(logits, labels, *, reduction="mean"):
+def cross_entropy(logits, labels, *, reduction="mean", label_smoothing=0.0):
     r"""Measure how badly scores predict the true classes.
 
-    .. math:: L_i = -\log p_{i, y_i} = \mathrm{lse}(z_i) - z_{i, y_i}
+    .. math:: L_i = -\sum_c q_{ic} \log p_{ic}, \quad
+              q_{ic} = (1 - \varepsilon) [c = y_i] + \varepsilon / k
+
+    which without smoothing is :math:`-\log p_{i, y_i} = \mathrm{lse}(z_i) -
+    z_{i, y_i}`.
 
     Parameters
     ----------
@@ -179,38 +177,43 @@ def cross_entropy(logits, labels, *, reduction="mean"):
         The true classes y, from 0 to k - 1.
     reduction : str
         ``"mean"`` or ``"sum"`` of the n losses, or ``"none"``: all of them.
+    label_smoothing : float
+        Which part of the truth is shared out among all classes: epsilon, from 0 to 1.
 
     Returns
     -------
     loss : scalar, or (n,) array for ``"none"``
-        In nats, from 0; infinite where the true class has the score -inf. An empty
-        batch has the sum 0, and no mean.
+        In nats, from 0; infinite where the true class, or with smoothing any class, has
+        the score -inf. An empty batch has the sum 0, and no mean.
 
     Raises
     ------
     ValueError
         If the shapes do not fit, a label is no integer or no class, a row of scores is
-        not as in `log_sum_exp`, the reduction is unknown, or the mean of an empty batch
-        is asked for.
+        not as in `log_sum_exp`, the reduction is unknown, the smoothing out of its
+        range, or the mean of an empty batch is asked for.
+
+    References
+    ----------
+    Smoothing: C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens and Z. Wojna, "Rethinking
+    the inception architecture for computer vision", CVPR 2016.
     """
-    xp, logits, truth = _bind(logits, labels, reduction)
-    log_p = log_softmax(_widen(xp, logits))
-    loss = xp.sum(xp.where(truth, -log_p, 0.0), axis=1)
-    if reduction != "none":
-        loss = xp.mean(loss) if reduction == "mean" else xp.sum(loss)
-    return xp.astype(loss, logits.dtype, copy=False)
+    xp, logits, q = _bind(logits, labels, reduction, label_smoothing)
+    log_p = log_softmax(widen(xp, logits))
+    loss = -xp.sum(q * xp.where(q > 0, log_p, 0.0), axis=1)
+    return reduce_losses(xp, loss, reduction, logits)
 
 
-def cross_entropy_backward(logits, labels, *, reduction="mean"):
+def cross_entropy_backward(logits, labels, *, reduction="mean", label_smoothing=0.0):
     r"""Differentiate `cross_entropy` with respect to the scores.
 
-    .. math:: \partial L_i / \partial z_{ij} = p_{ij} - [j = y_i]
+    .. math:: \partial L_i / \partial z_{ic} = p_{ic} - q_{ic}
 
     divided by n for the mean.
 
     Parameters
     ----------
-    logits, labels, reduction
+    logits, labels, reduction, label_smoothing
         As in `cross_entropy`.
 
     Returns
@@ -224,39 +227,14 @@ def cross_entropy_backward(logits, labels, *, reduction="mean"):
     ValueError
         As `cross_entropy`.
     """
-    xp, logits, truth = _bind(logits, labels, reduction)
-    p = softmax(_widen(xp, logits))
-    grad = p - xp.astype(truth, p.dtype)
-    if reduction == "mean":
-        grad = grad / logits.shape[0]
-    return xp.astype(grad, logits.dtype, copy=False)
+    xp, logits, q = _bind(logits, labels, reduction, label_smoothing)
+    p = softmax(widen(xp, logits))
+    return reduce_slopes(xp, p - q, reduction, logits, count=logits.shape[0])
 
 
-def _widen(xp, x):
-    """Give half-precision numbers the digits and the range of float32."""
-    return xp.astype(x, xp.result_type(x.dtype, xp.float32), copy=False)
-
-
-def _shift(xp, x, axis, temperature=1.0):
-    """Move the largest score to 0, which changes no probability; divide by T."""
-    check_scores(xp, x, axis, "x")
-    x = _widen(xp, x)
-    temperature = read_temperature(temperature, xp.finfo(x.dtype))
-    with np.errstate(over="ignore"):  # too far below the largest is -inf: p = 0
-        return (x - xp.max(x, axis=axis, keepdims=True)) / temperature
-
-
-def _bind(logits, labels, reduction):
-    """Check a batch; return its scores, and a table (n, k) that is True at the labels.
-
-    The labels decide nothing about the type of the scores.
-    """
-    xp, (scores, classes) = as_floats(logits=logits, labels=labels)
-    if hasattr(logits, "dtype"):  # integers, read as float64, have widened it
-        _, (scores,) = as_floats(logits=logits)
-    n, k = bind_shapes(logits=("n k", scores), labels=("n", classes)).values()
-    check_reduction(reduction, n)
-    check_scores(xp, scores, 1, "logits")
-    check_labels(xp, labels, classes, k)
-    every = xp.arange(k, dtype=classes.dtype, device=array_api_compat.device(scores))
-    return xp, scores, classes[:, None] == every
+def _bind(logits, labels, reduction, label_smoothing):
+    """Check a batch; return its scores, and the truth q (n, k) as a distribution."""
+    xp, scores, truth = bind_labels(logits, labels, reduction)
+    share = read_number(label_smoothing, "label_smoothing", 0, 1)
+    one_hot = xp.astype(truth, widen(xp, scores).dtype)
+    return xp, scores, (1 - share) * one_hot + share / scores.shape[1]
