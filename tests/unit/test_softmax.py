@@ -33,6 +33,7 @@ SEEN = Counter()
 SCALES = (1.0, 30.0, 1e4)
 TEMPERATURES = (1.0, 0.01, 0.5, 3.0, 1e3)
 REDUCTIONS = ("mean", "sum", "none")
+SMOOTHINGS = (0.0, 0.1, 0.5)
 EVERYWHERE = ("torch", "numpy", "float32", "float64", "large", "masked")
 ARRAYS = (*EVERYWHERE, "axis", "1-D", "3-D", "empty", "one class")
 BATCHES = (*EVERYWHERE, "empty", "one class", "one example")
@@ -229,8 +230,8 @@ def reductions_of(case):
 
 
 def test_cross_entropy_is_torchs():
-    @given(batches())
-    def run(drawn):
+    @given(batches(), st.sampled_from(SMOOTHINGS))
+    def run(drawn, smoothing):
         case, labels = drawn
         x = case.array()
         inputs = in_kind(x, case.kind), in_kind(labels, case.kind)
@@ -238,17 +239,20 @@ def test_cross_entropy_is_torchs():
         for reduction in reductions_of(case):
             name = f"cross_entropy, {reduction}"
             SEEN.update((name, option) for option in case.changed())
-            answer = cross_entropy(*inputs, reduction=reduction)
-            oracle = F.cross_entropy(wide, classes, reduction=reduction)
+            SEEN[name, "smoothing"] += smoothing > 0
+            options = {"reduction": reduction, "label_smoothing": smoothing}
+            answer = cross_entropy(*inputs, **options)
+            oracle = F.cross_entropy(wide, classes, **options)
             assert_scores_match(answer, oracle, case)
         SEEN["cross_entropy", "infinite"] += bool(
             np.isinf(np.max(oracle.numpy(), initial=0))
         )
 
     run()
-    assert_spread(SEEN, "cross_entropy, mean", set(BATCHES) - {"empty"}, examples=350)
+    options = {*BATCHES, "smoothing"}
+    assert_spread(SEEN, "cross_entropy, mean", options - {"empty"}, examples=350)
     for reduction in REDUCTIONS[1:]:
-        assert_spread(SEEN, f"cross_entropy, {reduction}", BATCHES)
+        assert_spread(SEEN, f"cross_entropy, {reduction}", options)
     assert SEEN["cross_entropy", "infinite"] >= 50
 
 
@@ -274,25 +278,43 @@ def test_cross_entropy_is_a_loop():
 
 
 def test_cross_entropy_backward_is_autograds():
-    @given(batches())
-    def run(drawn):
+    @given(batches(), st.sampled_from(SMOOTHINGS))
+    def run(drawn, smoothing):
         case, labels = drawn
         x = case.array()
         inputs = in_kind(x, case.kind), in_kind(labels, case.kind)
         for reduction in reductions_of(case):
             name = f"cross_entropy_backward, {reduction}"
             SEEN.update((name, option) for option in case.changed())
-            answer = cross_entropy_backward(*inputs, reduction=reduction)
+            SEEN[name, "smoothing"] += smoothing > 0
+            options = {"reduction": reduction, "label_smoothing": smoothing}
+            answer = cross_entropy_backward(*inputs, **options)
             at = leaf(x)
-            loss = F.cross_entropy(at, torch.tensor(labels), reduction=reduction)
+            loss = F.cross_entropy(at, torch.tensor(labels), **options)
             (oracle,) = torch.autograd.grad(loss.sum(), at)
             assert_close(answer, oracle, case)
 
     run()
-    name = "cross_entropy_backward"
-    assert_spread(SEEN, f"{name}, mean", set(BATCHES) - {"empty"}, examples=350)
+    name, options = "cross_entropy_backward", {*BATCHES, "smoothing"}
+    assert_spread(SEEN, f"{name}, mean", options - {"empty"}, examples=350)
     for reduction in REDUCTIONS[1:]:
-        assert_spread(SEEN, f"{name}, {reduction}", BATCHES)
+        assert_spread(SEEN, f"{name}, {reduction}", options)
+
+
+def test_smoothed_labels_are_a_distribution():
+    x = np.log([[4.0, 2.0, 1.0]])
+    # all classes alike: the mean of the three losses, and p less a third each
+    even = cross_entropy(x, [1], label_smoothing=1)
+    assert even == pytest.approx(math.log(7) - math.log(8) / 3)
+    grad = cross_entropy_backward(x, [1], label_smoothing=1)
+    np.testing.assert_allclose(grad, np.array([[5, -1, -4]]) / 21, rtol=1e-12)
+    # one half to the truth, the other half to all three
+    half = cross_entropy(x, [1], label_smoothing=0.5)
+    assert half == pytest.approx((cross_entropy(x, [1]) + even) / 2)
+    # a class that is ruled out takes its share to infinity
+    assert cross_entropy([[0.0, -np.inf]], [0], label_smoothing=0.1) == np.inf
+    grad = cross_entropy_backward([[0.0, -np.inf]], [0], label_smoothing=0.1)
+    np.testing.assert_allclose(grad, [[0.05, -0.05]])
 
 
 def test_backward_is_the_slope():
@@ -305,12 +327,13 @@ def test_backward_is_the_slope():
             shape = len(labels) if reduction == "none" else ()
             slope = numerical_gradient(
                 lambda x, reduction=reduction: cross_entropy(
-                    x, labels, reduction=reduction
+                    x, labels, reduction=reduction, label_smoothing=0.2
                 ),
                 x,
                 np.ones(shape),
             )
-            answer = cross_entropy_backward(x, labels, reduction=reduction)
+            options = {"reduction": reduction, "label_smoothing": 0.2}
+            answer = cross_entropy_backward(x, labels, **options)
             assert relative_error(answer, slope) < 1e-6
 
     run()
@@ -609,6 +632,14 @@ def test_refuses_reductions(function, reduction):
     message = "reduction is .*, but must be one of 'mean', 'sum', 'none'"
     with pytest.raises(ValueError, match=message):
         function(X, [0, 1], reduction=reduction)
+
+
+@pytest.mark.parametrize("function", [cross_entropy, cross_entropy_backward])
+@pytest.mark.parametrize("share", [-0.1, 1.1, math.nan, True, "0.1", None])
+def test_refuses_smoothings(function, share):
+    message = "label_smoothing is .*, but must be a number of at least 0 and at most 1"
+    with pytest.raises(ValueError, match=message):
+        function(X, [0, 1], label_smoothing=share)
 
 
 def test_tensors_with_labels_of_floats():
