@@ -40,14 +40,17 @@ def test_the_mean_over_the_examples():
 
 def test_the_hinge_loss_in_both_forms():
     def noted_by_cases(s, y):
+        # both cases agree at the corner, so it does not matter whose it is
         return sum(
-            0 if s[y] >= s[j] + 1 else s[j] - s[y] + 1 for j in range(len(s)) if j != y
+            0 if np.greater_equal(s[y], s[j] + 1) else s[j] - s[y] + 1
+            for j in range(len(s))
+            if j != y
         )
 
     def noted_by_maxima(s, y):
         return sum(max(0, s[j] - s[y] + 1) for j in range(len(s)) if j != y)
 
-    for y, s in [*MORE, (2, np.array([1.0, 2.0, 2.0])), (0, np.array([1.0, 0, 0]))]:
+    for y, s in [*MORE, (2, np.array([1.0, 2.0, 2.0])), (0, np.array([2.5, 1, 0]))]:
         assert np.isclose(noted_by_cases(s, y), hinge(s, y))
         assert np.isclose(noted_by_maxima(s, y), hinge(s, y))
         assert np.isclose(noted_by_maxima(s, y), multiclass_hinge_loss(s[None], [y]))
