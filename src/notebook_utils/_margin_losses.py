@@ -132,7 +132,8 @@ def multiclass_hinge_loss_backward(
     """
     xp, like, truth, gaps = _gaps(scores, labels, margin, p, reduction)
     slopes = _slopes(xp, gaps, p)
-    grad = xp.where(truth, -xp.sum(slopes, axis=1, keepdims=True), slopes)
+    total = xp.sum(slopes, axis=1, keepdims=True)
+    grad = xp.where(truth, 0 - total, slopes)
     return reduce_slopes(xp, grad, reduction, like, count=like.shape[0])
 
 
