@@ -165,16 +165,8 @@ def _gaps(scores, labels, margin, p, reduction):
     others = ~truth & (wide > -math.inf)
     true = xp.sum(xp.where(truth, wide, 0.0), axis=1, keepdims=True)
     with np.errstate(over="ignore", invalid="ignore"):  # -inf less -inf is not used
-        return (
-            xp,
-            scores,
-            truth,
-            xp.where(others, _positive(xp, margin + wide - true), 0.0),
-        )
-
-
-def _positive(xp, x):
-    return xp.clip(x, 0, None)
+        gaps = xp.clip(margin + wide - true, 0, None)
+    return xp, scores, truth, xp.where(others, gaps, 0.0)
 
 
 def _read(margin, p, xp, scores):

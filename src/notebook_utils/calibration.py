@@ -56,21 +56,10 @@ def reliability(p, labels, *, bins=15):
     C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural
     networks", ICML 2017.
     """
-    xp, p, truth = bind_labels(p, labels, "sum", "p", _check_rows)
-    bins = whole(bins, "bins", 1)
-    wide, truth = to_numpy(p).astype(np.float64), to_numpy(truth)
-    sure, decision = wide.max(axis=1), wide.argmax(axis=1)
-    right = np.take_along_axis(truth, decision[:, None], axis=1)[:, 0]
-    edges = np.linspace(0, 1, bins + 1)[1:-1]
-    place = np.searchsorted(edges, sure, side="left")
-    count = np.bincount(place, minlength=bins)
-    with np.errstate(invalid="ignore"):  # 0 / 0 in an empty bin
-        confidence = np.bincount(place, sure, minlength=bins) / count
-        accuracy = np.bincount(place, right, minlength=bins) / count
+    xp, p, *means, count = _sort(p, labels, bins, "sum")
     device = array_api_compat.device(p)
-    answer = [xp.asarray(each, device=device) for each in (confidence, accuracy)]
-    answer = [xp.astype(each, p.dtype) for each in answer]
-    return Reliability(*answer, xp.asarray(count, device=device))
+    means = (xp.astype(xp.asarray(each, device=device), p.dtype) for each in means)
+    return Reliability(*means, xp.asarray(count, device=device))
 
 
 def calibration_error(p, labels, *, bins=15):
@@ -94,11 +83,9 @@ def calibration_error(p, labels, *, bins=15):
     ValueError
         As `reliability`, and for an empty batch.
     """
-    _, labels_as_read, _ = bind_labels(p, labels, "mean", "p", _check_rows)
-    wide = to_numpy(labels_as_read).astype(np.float64)
-    found = reliability(wide, to_numpy(labels), bins=bins)
-    gaps = np.abs(found.accuracy - found.confidence)
-    return float(np.nansum(gaps * found.count) / found.count.sum())
+    *_, confidence, accuracy, count = _sort(p, labels, bins, "mean")
+    gaps = np.abs(accuracy - confidence)
+    return float(np.nansum(gaps * count) / count.sum())
 
 
 def fit_temperature(logits, labels):
@@ -130,46 +117,66 @@ def fit_temperature(logits, labels):
         when the true classes' scores are no larger than scores are on average, the
         hotter the better.
     """
-    _, read, truth = bind_labels(logits, labels, "mean")
-    scores = to_numpy(read).astype(np.float64)
-    scores = scores - scores.max(axis=1, keepdims=True)
-    true = scores[to_numpy(truth)]
-    if np.any(np.isneginf(true)):
-        place = int(np.argmax(np.isneginf(true)))
-        raise ValueError(
-            f"logits is -inf for the true class of example {place}: the loss is "
-            "infinite at every temperature"
-        )
-    if np.all(true == 0):
-        raise ValueError(
-            "logits are largest for the true class of each example: the colder, the "
-            "better, and no temperature is best"
-        )
+    scores, true = _read(logits, labels)
     values = np.where(np.isneginf(scores), 0.0, scores)
-    scale = -values.min()
-    scores, values, true = scores / scale, values / scale, true / scale
 
     def slope(beta):
         weights = np.exp(beta * scores)
         means = (weights * values).sum(axis=1) / weights.sum(axis=1)
         return np.mean(means - true)
 
-    allowed = np.isfinite(scores)
-    if np.mean(values.sum(axis=1) / allowed.sum(axis=1) - true) >= 0:
-        raise ValueError(
-            "logits are no larger for the true classes than on average: the hotter, "
-            "the better, and no temperature is best"
-        )
     low = high = 1.0
     while slope(low) > 0:
-        low /= 2
+        low, high = low / 2, low
     while slope(high) < 0:
-        high *= 2
+        low, high = high, high * 2
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-    return float(scale / middle)
+    return 1 / middle
+
+
+def _sort(p, labels, bins, reduction):
+    """Check a batch, and sort it into bins: mean confidence, accuracy, and count."""
+    xp, p, truth = bind_labels(p, labels, reduction, "p", _check_rows)
+    bins = whole(bins, "bins", 1)
+    wide, truth = to_numpy(p).astype(np.float64), to_numpy(truth)
+    sure, decision = wide.max(axis=1), wide.argmax(axis=1)
+    right = np.take_along_axis(truth, decision[:, None], axis=1)[:, 0]
+    edges = np.linspace(0, 1, bins + 1)[1:-1]
+    place = np.searchsorted(edges, sure, side="left")
+    count = np.bincount(place, minlength=bins)
+    with np.errstate(invalid="ignore"):  # 0 / 0 in an empty bin
+        confidence = np.bincount(place, sure, minlength=bins) / count
+        accuracy = np.bincount(place, right, minlength=bins) / count
+    return xp, p, confidence, accuracy, count
 
 
 def _check_rows(xp, p, axis, name):
     check_probabilities(xp, p)
+
+
+def _read(logits, labels):
+    """Check a batch; return its scores, the largest at 0, and those of the truth."""
+    _, scores, truth = bind_labels(logits, labels, "mean")
+    scores = to_numpy(scores).astype(np.float64)
+    scores = scores - scores.max(axis=1, keepdims=True)
+    true = scores[to_numpy(truth)]
+    ruled_out = np.isneginf(true)
+    if np.any(ruled_out):
+        raise ValueError(
+            f"logits is -inf for the true class of example {ruled_out.argmax()}: the "
+            "loss is infinite at every temperature"
+        )
+    if np.all(true == 0):
+        raise ValueError(
+            "logits are largest for the true class of each example: the colder, the "
+            "better, and no temperature is best"
+        )
+    means = np.mean(scores, axis=1, where=np.isfinite(scores))
+    if np.mean(means - true) >= 0:
+        raise ValueError(
+            "logits are no larger for the true classes than on average: the hotter, "
+            "the better, and no temperature is best"
+        )
+    return scores, true

@@ -24,7 +24,7 @@ UNIT = SPAN / (HIGH - LOW)
 GROUPS = {
     "scores": Bars(
         "scores s",
-        "dashed: true score − Δ",
+        "dashed: truth − margin",
         LEFTS[0],
         MIDDLE + UNIT,
         UNIT,
@@ -164,14 +164,14 @@ svm_against_softmax = Explorer(
     description=(
         "Three groups of three bars, one for each class: left the scores, in the middle"
         " the slopes of the hinge loss, right those of softmax's loss. A dashed line"
-        " lies below the true class's score by the margin Δ; wrong classes above it"
+        " lies below the true class's score by the margin; wrong classes above it"
         " have red edges. The true class is underlined."
     ),
     controls=(
         score_slider("cat", 3.2, (-4, -1.7, 0, 1.3, 2.2, 3.2, 4.5, 6)),
         score_slider("car", 5.1, (-4, 0, 2.5, 3.9, 4.4, 4.6, 4.9, 5.1, 6)),
         score_slider("frog", -1.7, (-4, -3.1, -1.7, 0, 2, 4, 6)),
-        Slider("margin", "Margin Δ", 0, 3, 1, 0.1, (0, 0.5, 1, 2, 3)),
+        Slider("margin", "Margin", 0, 3, 1, 0.1, (0, 0.5, 1, 2, 3)),
         Choice("truth", "True class", CLASSES, "cat"),
     ),
     canvas=_bars.canvas,

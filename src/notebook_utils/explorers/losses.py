@@ -197,8 +197,8 @@ regression_losses = Explorer(
     ),
     controls=(
         Slider("r", "Residual r", -REACH, REACH, 2, 0.25, HALVES),
-        Slider("delta", "Huber's δ", 0.25, 4, 1, 0.25, (0.25, 0.5, 1, 2, 4)),
-        Slider("beta", "β of smooth L1", 0, 4, 0.5, 0.25, (0, 0.25, 0.5, 1, 2, 4)),
+        Slider("delta", "Limit δ", 0.25, 4, 1, 0.25, (0.25, 0.5, 1, 2, 4)),
+        Slider("beta", "Width β", 0, 4, 0.5, 0.25, (0, 0.25, 0.5, 1, 2, 4)),
     ),
     canvas=shapes_canvas,
     layers=(
@@ -329,9 +329,9 @@ binary_losses = Explorer(
         " score; dots beyond the panel are left out."
     ),
     controls=(
-        Slider("x", "Score of what is true", -REACH, REACH, 1.5, 0.25, HALVES),
-        Slider("margin", "Margin Δ of the hinges", 0, 3, 1, 0.25, (0, 0.5, 1, 2, 3)),
-        Slider("gamma", "γ of the focal loss", 0, 5, 2, 0.25, (0, 0.5, 1, 2, 5)),
+        Slider("x", "Score", -REACH, REACH, 1.5, 0.25, HALVES),
+        Slider("margin", "Margin", 0, 3, 1, 0.25, (0, 0.5, 1, 2, 3)),
+        Slider("gamma", "Fading γ", 0, 5, 2, 0.25, (0, 0.5, 1, 2, 5)),
     ),
     canvas=shapes_canvas,
     layers=(
