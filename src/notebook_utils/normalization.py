@@ -29,7 +29,7 @@ from notebook_utils._standardize import (
     standardize_backward,
 )
 from notebook_utils._switchable import switchable_norm, switchable_norm_backward
-from notebook_utils.arrays import as_floats, is_torch, whole
+from notebook_utils.arrays import as_floats, bind_shapes, is_torch, whole
 from notebook_utils.device import to_numpy
 
 __all__ = [
@@ -244,6 +244,39 @@ class BatchNorm:
         grad_x = cache.gamma * grad_y / cache.deviation
         grad_gamma = xp.sum(grad_y * cache.normalized, axis=axes)
         return grad_x, grad_gamma, xp.sum(grad_y, axis=axes)
+
+    def fold(self, weight, bias=None):
+        r"""Merge the layer, as it works at inference, into the one before it.
+
+        .. math:: W' = a_c W, \quad b' = a_c (b - \mu_{run}) + \beta, \quad
+                  a_c = \frac{\gamma}{\sqrt{\sigma^2_{run} + \epsilon}}
+
+        Parameters
+        ----------
+        weight : (c, i) or (c, i, kh, kw) array
+            Of a dense layer or a convolution with i inputs and c outputs.
+        bias : (c,) array, optional
+            0 where it is left out.
+
+        Returns
+        -------
+        weight, bias : array
+            Of a layer that computes both. The arguments stay as they are.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit.
+        """
+        _, (weight, bias) = as_floats(weight=weight, bias=bias)
+        state = (self.gamma, self.beta, self.running_mean, self.running_var)
+        gamma, beta, mean, variance = (_like(each, weight) for each in state)
+        form = "c i" if weight.ndim == 2 else "c i kh kw"
+        bind_shapes(gamma=("c", gamma), weight=(form, weight), bias=("c", bias))
+        scale = gamma / (variance + self.eps) ** 0.5
+        shift = beta - scale * mean
+        folded = weight * scale.reshape((-1, *(1 for _ in weight.shape[1:])))
+        return folded, shift if bias is None else scale * bias + shift
 
 
 def _channels(values):

@@ -581,6 +581,89 @@ def test_batchnorm_keeps_no_graph_and_changes_kinds():
     assert norm(torch.ones(3, 2))[0].dtype == torch.float32
 
 
+@st.composite
+def foldings(draw):
+    """Draw a dense layer or a convolution, with or without bias, and its input."""
+    dense, biased = draw(st.booleans()), draw(st.booleans())
+    c, i = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    kernel = () if dense else (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    return {
+        "kind": draw(st.sampled_from(("numpy", "torch"))),
+        "dtype": draw(st.sampled_from(("float32", "float64"))),
+        "seed": draw(st.integers(0, 2**32 - 1)),
+        "weight": (c, i, *kernel),
+        "biased": biased,
+        "eps": draw(st.sampled_from((1e-5, 0.1))),
+    }
+
+
+def test_fold_is_torchs_layer_and_batchnorm_in_one():
+    @given(foldings())
+    def run(case):
+        rng = np.random.default_rng(case["seed"])
+        c, i, *kernel = case["weight"]
+        facts = {
+            "examples": True,
+            "torch": case["kind"] == "torch",
+            "numpy": case["kind"] == "numpy",
+            "float32": case["dtype"] == "float32",
+            "float64": case["dtype"] == "float64",
+            "dense": not kernel,
+            "convolution": bool(kernel),
+            "bias": case["biased"],
+            "no bias": not case["biased"],
+            "eps": case["eps"] != 1e-5,
+        }
+        SEEN.update(("fold", name) for name, holds in facts.items() if holds)
+        weight = rng.standard_normal(case["weight"]).astype(case["dtype"])
+        bias = rng.standard_normal(c).astype(case["dtype"])
+        x = torch.from_numpy(rng.standard_normal((2, i, 4, 5) if kernel else (2, i)))
+        norm = BatchNorm(c, eps=case["eps"])
+        twin = (torch.nn.BatchNorm2d if kernel else torch.nn.BatchNorm1d)(
+            c, eps=case["eps"], dtype=torch.float64
+        ).eval()
+        with torch.no_grad():
+            for name, theirs in (
+                ("gamma", twin.weight),
+                ("beta", twin.bias),
+                ("running_mean", twin.running_mean),
+                ("running_var", twin.running_var),
+            ):
+                values = rng.standard_normal(c)
+                values = values**2 + 0.1 if name == "running_var" else values
+                setattr(norm, name, values)
+                theirs.copy_(torch.from_numpy(values))
+        given_bias = in_kind(bias, case["kind"]) if case["biased"] else None
+        folded = norm.fold(in_kind(weight, case["kind"]), given_bias)
+        for each in folded:
+            assert (type(each) is np.ndarray) == (case["kind"] == "numpy")
+            assert str(each.dtype).removeprefix("torch.") == case["dtype"]
+        layer = F.conv2d if kernel else F.linear
+        before = (leaf(weight), leaf(bias) if case["biased"] else None)
+        wanted = twin(layer(x, *before)).detach()
+        found = layer(x, *(leaf(each) for each in folded)).detach()
+        tolerance = 1e-4 if case["dtype"] == "float32" else 1e-10
+        np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
+
+    run()
+    options = ("torch", "numpy", "float32", "float64", "dense", "convolution")
+    assert_spread(SEEN, "fold", (*options, "bias", "no bias", "eps"))
+
+
+def test_folding_changes_nothing_but_the_kind_and_ignores_the_mode():
+    norm = BatchNorm(2)
+    norm(np.random.default_rng(0).standard_normal((8, 2)) + 3)
+    weight = in_kind(np.eye(2), "numpy")
+    state = [norm.gamma, norm.beta, norm.running_mean, norm.running_var]
+    folded, shift = norm.fold(weight)
+    again, _ = norm.eval().fold(weight.tolist(), [0, 0])
+    np.testing.assert_array_equal(folded, again)
+    after = [norm.gamma, norm.beta, norm.running_mean, norm.running_var]
+    assert all(a is b for a, b in zip(state, after, strict=True))
+    x = np.array([[1.0, -2.0]])
+    np.testing.assert_allclose(x @ folded.T + shift, norm(x)[0], atol=1e-14)
+
+
 # what is refused
 
 
@@ -721,6 +804,18 @@ def mixed(x=VARIED, mean_logits=LOGITS, var_logits=LOGITS, **options):
         (lambda: BatchNorm(3).eval()(X), r"gamma of shape \(3,\) .*: c is 3, but must"),
         (lambda: BatchNorm(4)(X[0]), r"does not fit \(n, c\) or \(n, c, h, w\)"),
         (lambda: BatchNorm(4).backward(X, None), "cache comes from NoneType"),
+        (
+            lambda: BatchNorm(3).fold(X[:, :, 0, 0]),
+            r"weight of shape \(2, 4\) .*: c is 2, but must be 3 as in gamma of shape",
+        ),
+        (
+            lambda: BatchNorm(4).fold(X[0]),
+            r"weight of shape \(4, 3, 3\) does not fit \(c, i, kh, kw\): it has 3",
+        ),
+        (
+            lambda: BatchNorm(2).fold(X, ONES),
+            r"bias of shape \(4,\) .*: c is 4, but must be 2",
+        ),
         (
             lambda: BatchNorm(4).backward(X[0], BatchNorm(4).eval()(X)[1]),
             "grad_y of shape",
