@@ -310,8 +310,7 @@ def test_the_parts_of_a_convolutional_layer():
     def noted_biased(x, bias):
         return x + bias
 
-    def noted(x, bias, gamma, beta):
-        x = noted_biased(x, bias)
+    def noted(x, gamma, beta):
         mean, deviation = x.mean((0, 2, 3)), np.sqrt(x.var((0, 2, 3)) + 1e-5)
         x = np.moveaxis(x, 1, -1)
         y = np.maximum(gamma * (x - mean) / deviation + beta, 0)
@@ -332,7 +331,8 @@ def test_the_parts_of_a_convolutional_layer():
                 images, convolution.weight, torch.full((3,), bias).double()
             )
             close(noted_biased(x, bias), biased.detach())
-            ours = np.moveaxis(noted(x, bias, GAMMA, BETA), -1, 1)
+            ours = noted(noted_biased(x, bias), GAMMA, BETA)
+            ours = np.moveaxis(ours, -1, 1)
             close(ours, network(images).detach(), atol=1e-9)
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from notebook_utils.explorers import _batch_noise as noise
+from notebook_utils.explorers import _shared_statistics as sharing
 from notebook_utils.explorers import batch_normalization as explorers
 from notebook_utils.normalization import (
     batch_norm,
@@ -145,9 +147,9 @@ def test_presets_do_what_they_say():
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3, 6])
-@pytest.mark.parametrize("norm", explorers.SETS)
+@pytest.mark.parametrize("norm", sharing.SETS)
 def test_values_share_what_the_package_lets_them_share(norm, groups):
-    shape = explorers.SHAPE
+    shape = sharing.SHAPE
     ones, zeros, logits = np.ones(shape[1]), np.zeros(shape[1]), [-math.inf] * 2
 
     def pixels(x):
@@ -168,10 +170,83 @@ def test_values_share_what_the_package_lets_them_share(norm, groups):
     }
     x = np.random.default_rng(0).standard_normal(shape)
     y = functions[norm](x)
-    for value in random.Random(0).sample(explorers.VALUES, 6):
+    for value in random.Random(0).sample(sharing.VALUES, 6):
         moved = x.copy()
         moved[value] += 1
         touched = functions[norm](moved) != y
-        shared = [explorers.share(norm, groups, value, o) for o in explorers.VALUES]
+        shared = [sharing.share(norm, groups, value, o) for o in sharing.VALUES]
         assert touched.ravel().tolist() == shared
-        assert explorers.count_sharing(norm, groups) == touched.sum()
+        assert sharing.count_sharing(norm, groups) == touched.sum()
+
+
+NOISE = [
+    (n, side, common, order)
+    for n in (2, 8, 64)
+    for side in (1, 2, 4)
+    for common in (0, 0.25, 1)
+    for order in ("shuffled", "sorted")
+]
+
+
+@pytest.mark.parametrize(("n", "side", "common", "order"), NOISE)
+def test_the_predicted_spread_is_that_of_the_covariances(n, side, common, order):
+    # variances and covariances of all values of a batch, whose mean is their sum / N
+    pixels = side**2
+    image = np.repeat(np.arange(n), pixels)
+    same_image = image[:, None] == image
+    covariance = np.where(same_image, common, 0.0)
+    if order == "sorted":  # images of one kind share what the kind gives them
+        covariance[~same_image] = common * noise.KIND
+    np.fill_diagonal(covariance, 1)
+    variance = covariance.sum() / (n * pixels) ** 2
+    assert noise.predict(n, side, common, order) == pytest.approx(math.sqrt(variance))
+
+
+@pytest.mark.parametrize(("n", "side", "common", "order"), NOISE)
+def test_drawn_batches_stray_as_predicted(n, side, common, order):
+    means, roots = noise.statistics(n, side, common, order)
+    assert means.shape == roots.shape == (noise.BATCHES,)
+    measured = math.sqrt(np.mean(means**2))
+    # of 40 batches the spread is known to about a ninth; here to three times that
+    predicted = noise.predict(n, side, common, order)
+    assert measured == pytest.approx(predicted, rel=0.34)
+    # what of the variance is not between batches is within them
+    within = np.mean(roots**2)
+    assert within == pytest.approx(1 + 1e-5 - predicted**2, abs=0.3)
+    if order == "sorted" and common:
+        assert (np.sign(means[::2].mean()), np.sign(means[1::2].mean())) == (-1, 1)
+
+
+def test_examples_land_where_the_batch_puts_them():
+    drawn = []
+
+    def add(ax, places, colour, size):
+        drawn.append(places)
+
+    setting = {"n": 8, "side": 4, "common": 0.5, "order": "shuffled"}
+    means, roots = noise.statistics(**setting)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(noise.panels, "draw_dots", add)
+        noise.draw_strips(None, **setting)
+    low, high = noise.STRIPS.xs
+    for row, (example, places) in enumerate(zip(noise.EXAMPLES, drawn, strict=True)):
+        across = (places[:, 0] - noise.STRIPS.left) / noise.STRIPS.width
+        values = low + (high - low) * across
+        np.testing.assert_allclose(values, (example - means) / roots, atol=0.01)
+        strip = noise.STRIPS.height / 3
+        inside = (places[:, 1] - noise.STRIPS.top) / strip
+        assert np.all((row < inside) & (inside < row + 1))
+
+
+def test_what_the_noise_explorer_reads_out():
+    text = noise.noise_explorer.read(n=4, side=8, common=0)
+    values = list(text.values())
+    assert values[0] == "4 · 8 · 8 = 256"
+    assert values[1].endswith("expected 0.06")
+    assert values[2] == "256.0"
+    assert (
+        noise.noise_explorer.read(n=4, side=8, common=1)[
+            "Worth so many independent values"
+        ]
+        == "4.0"
+    )
