@@ -145,8 +145,8 @@ noise_explorer = Explorer(
         " standard deviation is 1 over all data. Each dot is such an example,"
         " normalised by the statistics of one of 40 batches; the lines show where"
         " inference puts it. Below, how far the mean of a batch strays, against the"
-        " batch's size; the grey curve is 1/√n. ρ is the part of their variance that the"
-        " pixels of an image share."
+        " batch's size; the grey curve is 1/√n. ρ is the part of their variance that"
+        " the pixels of an image share."
     ),
     controls=(
         Slider("n", "Examples n", 2, 128, 8, page=SIZES),
