@@ -223,25 +223,33 @@ def numerical_gradient(function, x, *, step=1e-5):
     ValueError
         If the step is not positive, or `function` returns no number.
     """
-    real = isinstance(step, numbers.Real) and not isinstance(step, bool)
-    if not real or not 0 < step < math.inf:
-        raise ValueError(f"step is {step!r}, but must be a positive number")
+    _check_step(step)
     xp, (x,) = as_floats(x=x)
-    flat = xp.reshape(x, (-1,))
-    device = array_api_compat.device(x)
+    flat, device = xp.reshape(x, (-1,)), array_api_compat.device(x)
     places = xp.arange(flat.shape[0], device=device)
 
     def value(i, move):
         moved = xp.where(places == i, flat + move, flat)
-        answer = function(xp.reshape(moved, x.shape))
-        if getattr(answer, "ndim", 0):
-            raise ValueError(
-                f"function returns an array of shape {tuple(answer.shape)}, but must "
-                "return a number"
-            )
-        return float(answer)
+        return _number(function(xp.reshape(moved, x.shape)))
 
     slopes = [
         (value(i, step) - value(i, -step)) / (2 * step) for i in range(flat.shape[0])
     ]
     return xp.reshape(xp.asarray(slopes, dtype=x.dtype, device=device), x.shape)
+
+
+def _check_step(step):
+    """Insist on a length to move by."""
+    real = isinstance(step, numbers.Real) and not isinstance(step, bool)
+    if not real or not 0 < step < math.inf:
+        raise ValueError(f"step is {step!r}, but must be a positive number")
+
+
+def _number(answer):
+    """Read what a loss has returned as a float."""
+    if getattr(answer, "ndim", 0):
+        raise ValueError(
+            f"function returns an array of shape {tuple(answer.shape)}, but must "
+            "return a number"
+        )
+    return float(answer)

@@ -97,7 +97,7 @@ def draw_framed(ax, side, before, after):
         x, y = MARGIN + before + c + 0.34, TITLE + before + r + 0.34
         write(ax, x, y, tell(value), ha="center", fontsize=13)
     title = "∂L/∂y in a frame of zeros" if before or after else "∂L/∂y"
-    write(ax, MARGIN, TITLE - 0.45, title, color=plotting.MUTED, fontsize=12.5)
+    write(ax, MARGIN, TITLE - 0.45, title, color=plotting.MUTED, fontsize=13.5)
 
 
 def turned_key(size, kernel, step):
@@ -110,7 +110,7 @@ def draw_turned(ax, row, column, kernel):
     """Frame the outputs that read the chosen cell, and write their weights."""
     top, left = TITLE + row, MARGIN + column
     for (r, c), weight in np.ndenumerate(weights(kernel)[::-1, ::-1]):
-        style = {"color": plotting.ORANGE, "fontsize": 11, "ha": "right"}
+        style = {"color": plotting.ORANGE, "fontsize": 12, "ha": "right"}
         write(ax, left + c + 0.92, top + r + 0.74, tell(weight), **style)
     draw_outline(ax, top, left, kernel)
 
@@ -131,7 +131,7 @@ def draw_sum(ax, values, left):
     for r, row in enumerate(values):
         for c, value in enumerate(row):
             write_number(ax, TITLE + r, left + c, value, size=12)
-    write(ax, left, TITLE - 0.45, "∂L/∂x", color=plotting.MUTED, fontsize=12.5)
+    write(ax, left, TITLE - 0.45, "∂L/∂x", color=plotting.MUTED, fontsize=13.5)
 
 
 def chosen_key(size, kernel, step):

@@ -34,8 +34,8 @@ __all__ = ["convolution_explorer", "pooling_explorer"]
 
 # A board of four panels, in cells. Forwards above, backwards below.
 SIDE = 6
-LEFT, RIGHT, TOP, BOTTOM = 0.3, 8.0, 1.0, 8.7
-WIDTH, HEIGHT = 14.4, 15.0
+LEFT, RIGHT, TOP, BOTTOM = 0.3, 7.5, 1.0, 8.5
+WIDTH, HEIGHT = 13.8, 14.8
 PICTURES = {
     "digits": (
         (3, 1, 4, 1, 5, 9),
@@ -98,7 +98,8 @@ def sent_back(picture, kind, p, kernel, stride, cell):
         grad[cell] = 1
     x = np.array(PICTURES[picture], float)[None, None]
     back = backward(grad[None, None], x, kernel, stride=stride)[0, 0]
-    return tuple(map(tuple, back.round(9).tolist()))
+    # nine digits: equal gradients are equal, and none that is tiny becomes 0
+    return tuple(tuple(float(f"{g:.9g}") for g in row) for row in back.tolist())
 
 
 def count_windows(kernel, stride):
@@ -136,9 +137,9 @@ def draw_titles(ax):
         (LEFT, BOTTOM, "gradient ∂L/∂x"),
         (RIGHT, BOTTOM, "gradient ∂L/∂y"),
     ):
-        write(ax, x, y - 0.45, text, fontsize=12.5, color=plotting.MUTED)
-    _arrow(ax, LEFT + SIDE + 0.2, TOP + SIDE / 2, right=1.2)
-    _arrow(ax, RIGHT - 0.3, BOTTOM + SIDE / 2, right=-1.2)
+        write(ax, x, y - 0.45, text, fontsize=13.5, color=plotting.MUTED)
+    _arrow(ax, LEFT + SIDE + 0.15, TOP + SIDE / 2, right=0.9)
+    _arrow(ax, RIGHT - 0.15, BOTTOM + SIDE / 2, right=-0.9)
 
 
 def draw_input(ax, picture):
@@ -148,7 +149,7 @@ def draw_input(ax, picture):
     )
     for r, row in enumerate(PICTURES[picture]):
         for c, value in enumerate(row):
-            write_number(ax, TOP + r, LEFT + c, value)
+            write_number(ax, TOP + r, LEFT + c, value, size=14)
 
 
 def output_key(picture, kind, p, kernel, stride):
@@ -164,7 +165,7 @@ def draw_output(ax, values):
     draw_cells(ax, cells, gid=lambda i: f"set:step={i}", **style)
     for r, row in enumerate(values):
         for c, value in enumerate(row):
-            write_number(ax, TOP + r, RIGHT + c, value)
+            write_number(ax, TOP + r, RIGHT + c, value, size=13)
 
 
 def delta_key(which, kernel, stride, step):
@@ -211,7 +212,10 @@ def _draw_share(ax, row, column, value, share):
     ax.add_artist(PathPatch(Path(corners, codes), clip_on=False, **style))
     edge = plotting.ORANGE if value < 0 else plotting.BLUE
     draw_cells(ax, [(row, column)], edge=edge, size=0.92)
-    write_number(ax, row, column, value, size=11)
+    text = tell(value)
+    if abs(value) < 1:
+        text = text.replace("0.", ".")  # leaves room for larger digits
+    write(ax, column + 0.5, row + 0.53, text, ha="center", fontsize=13)
 
 
 def window_key(kernel, stride, step):
@@ -323,7 +327,7 @@ pooling_explorer = Explorer(
         ("It sends a gradient to", Layer(read_share, share_key)),
         ("The gradient at the input adds up to", Layer(read_total, back_key)),
         (
-            "Mean of |x| ≤ p-th root of the mean of |x|ᵖ ≤ largest |x|, in the frame",
+            "Of |x| in the frame: mean ≤ p-mean ≤ largest",
             Layer(read_between, between_key),
         ),
     ),
