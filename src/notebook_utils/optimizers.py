@@ -7,7 +7,7 @@ rate ``lr``, and all products, roots and quotients are taken element by element.
 
 from notebook_utils._adaptive import AdaDelta, AdaGrad, Adam, AdamW, RMSProp
 from notebook_utils._optimizer import Optimizer, is_several, number
-from notebook_utils.arrays import as_floats, is_torch, whole
+from notebook_utils.arrays import as_floats, bind_shapes, is_torch, whole
 
 __all__ = [
     "SGD",
@@ -159,7 +159,7 @@ class Nesterov(SGD):
         )
 
 
-def minimize(optimizer, gradient, start, *, steps):
+def minimize(optimizer, gradient, start, *, steps, rates=None):
     """Follow an optimizer from a starting point.
 
     Parameters
@@ -172,6 +172,9 @@ def minimize(optimizer, gradient, start, *, steps):
         Of any shape.
     steps : int
         How many steps to take, 0 or more.
+    rates : (steps,) array, optional
+        The learning rate of each step, as `notebook_utils.schedules` computes it; the
+        optimizer keeps the last. By default its own.
 
     Returns
     -------
@@ -198,7 +201,19 @@ def minimize(optimizer, gradient, start, *, steps):
         raise ValueError("start must be one array")
     xp, (x,) = as_floats(start=start)
     path = [x.detach() if is_torch(x) else x]
-    for _ in range(whole(steps, "steps")):
+    rates = _read_rates(rates, whole(steps, "steps"))
+    for t in range(steps):
+        if rates is not None:
+            optimizer.lr = rates[t]
         path.append(optimizer.step(path[-1], gradient(path[-1])))
     # the first is of the others' type, which the gradient may have widened
     return xp.stack([xp.astype(each, path[-1].dtype) for each in path])
+
+
+def _read_rates(rates, steps):
+    """Read the learning rates as numbers, and check that each step has one."""
+    if rates is None:
+        return None
+    _, (rates,) = as_floats(rates=rates)
+    bind_shapes({"steps": steps}, rates=("steps", rates))
+    return [float(rate) for rate in rates]
