@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from notebook_utils import plotting
+from notebook_utils import plotting, quadratic
+from notebook_utils.explorers._momentum import momentum_explorer
 from notebook_utils.explorers.controls import Choice, Slider
 from notebook_utils.explorers.core import Explorer, Layer
 from notebook_utils.explorers.panels import (
@@ -29,6 +30,8 @@ from notebook_utils.optimizers import (
     RMSProp,
     minimize,
 )
+
+__all__ = ["explorer", "momentum_explorer"]
 
 STEPS = 100
 STEEPEST = 12.0  # the bowls' largest curvature; the smallest is a share of it
@@ -309,30 +312,14 @@ def read_order(surface, condition, rate, momentum):
     return "; ".join(texts + ([f"diverged: {', '.join(lost)}"] if lost else []))
 
 
-def rate_of(optimizer, step, momentum):
-    """Return the factor per step that theory gives at step = η λ, and its largest η λ.
-
-    The factor is the largest root, in magnitude, of the recurrence of the errors:
-    z² - (1 + β - η λ) z + β for momentum, z² - (1 + β)(1 - η λ) z + β (1 - η λ) for
-    Nesterov's.
-    """
-    beta = momentum or 0
-    if optimizer == "Nesterov":
-        roots = np.roots([1, -(1 + beta) * (1 - step), beta * (1 - step)])
-        return np.abs(roots).max(), 2 * (1 + beta) / (1 + 2 * beta)
-    roots = np.roots([1, -(1 + beta - step), beta])
-    return np.abs(roots).max(), 2 * (1 + beta)
-
-
 def read_theory(surface, condition, optimizer, rate, momentum):
     """Say what theory predicts, where there is one."""
     if surface != "bowl" or optimizer not in ("SGD", "Momentum", "Nesterov"):
         return "no formula here"
-    rates = [
-        rate_of(optimizer, rate * curvature, momentum)
-        for curvature in (STEEPEST / condition, STEEPEST)
-    ]
-    factor, limit = max(rate for rate, _ in rates), rates[0][1] / STEEPEST
+    options = {"momentum": momentum or 0, "nesterov": optimizer == "Nesterov"}
+    steps = rate * np.array([STEEPEST / condition, STEEPEST])
+    factor = quadratic.rate(steps, **options).max()
+    limit = quadratic.stable_step(**options) / STEEPEST
     return f"error × {factor:.3f} each step; stable for η below {limit:.3f}"
 
 
