@@ -2,7 +2,7 @@
 
 import math
 
-from notebook_utils._scores import check_reduction
+from notebook_utils._reduction import check_reduction
 from notebook_utils.arrays import as_floats, bind_shapes
 
 
@@ -173,10 +173,5 @@ def _bind_errors(outputs, targets, reduction):
     xp, arrays = as_floats(outputs=outputs, targets=targets)
     outputs, targets = arrays
     sizes = bind_shapes(outputs=("n k", outputs), targets=("n k", targets))
-    check_reduction(reduction, 1)
-    if sizes["n"] == 0 and reduction == "mean":
-        raise ValueError(
-            'outputs and targets are empty: no losses have no mean; reduction "sum" '
-            'and "none" would do'
-        )
+    check_reduction(reduction, sizes["n"], "outputs and targets")
     return xp, arrays

@@ -6,7 +6,7 @@ import array_api_compat
 import numpy as np
 
 from notebook_utils._patches import gather, scatter
-from notebook_utils._pooling import check_padding
+from notebook_utils._pooling import check_padding, patch_shape
 from notebook_utils._windows import sliding_window
 from notebook_utils.arrays import as_floats, bind_shapes, is_torch, pair
 
@@ -112,7 +112,7 @@ def avg_unpool2d(x, kernel, *, stride=None, padding=0, size=None):
     """
     xp, (x,) = as_floats(x=x)
     window = _window(x, kernel, stride, padding, size)
-    taps = xp.broadcast_to(x[:, :, None], _patch_shape(x, window))
+    taps = xp.broadcast_to(x[:, :, None], patch_shape(x, window))
     return scatter(taps, window) / _cover(xp, x, window)
 
 
@@ -210,11 +210,6 @@ def _as_indices(xp, x, indices, area):
 def _cover(xp, x, window):
     """(1, 1, oh, ow): how many windows hold each cell, and 1 where none does."""
     one = xp.ones((1, 1, 1, 1, 1), dtype=x.dtype, device=array_api_compat.device(x))
-    _, _, *shape = _patch_shape(x, window)
+    _, _, *shape = patch_shape(x, window)
     count = scatter(xp.broadcast_to(one, (1, 1, *shape)), window)
     return xp.where(count > 0, count, 1.0)
-
-
-def _patch_shape(x, window):
-    height, width = window
-    return (*x.shape[:2], height.kernel * width.kernel, height.out, width.out)
