@@ -225,3 +225,18 @@ def identity(x):
 def test_refuses(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_cuda():
+    a = np.array([[2.0, 1.0], [1.0, 2.0]])
+    b, start = np.array([3.0, 3.0]), np.zeros(2)
+    on_device = [in_kind(each, "cuda") for each in (a, b, start)]
+    path = coordinate_descent(*on_device, sweeps=3, l1=0.1)
+    assert path.device.type == "cuda"
+    expected = coordinate_descent(a, b, start, sweeps=3, l1=0.1)
+    np.testing.assert_allclose(path.cpu(), expected)
+    matrix, target, begin = on_device
+    path = newton(lambda x: matrix @ x - target, lambda x: matrix, begin, steps=1)
+    np.testing.assert_allclose(path[-1].cpu(), [1, 1])

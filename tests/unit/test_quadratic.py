@@ -198,3 +198,14 @@ def test_known_values():
 def test_refuses(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_cuda():
+    steps = np.linspace(0, 4, 9)
+    rates = rate(in_kind(steps, "cuda"), momentum=0.5)
+    assert rates.device.type == "cuda"
+    np.testing.assert_allclose(rates.cpu(), rate(steps, momentum=0.5))
+    pairs = roots(in_kind(steps, "cuda"), momentum=0.5)
+    np.testing.assert_allclose(pairs.cpu(), roots(steps, momentum=0.5))

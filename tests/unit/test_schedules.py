@@ -308,3 +308,15 @@ T = [0, 1]
 def test_refuses(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_cuda():
+    t = torch.arange(5, device="cuda")
+    for schedule in (cosine(t, lr=1, t_max=4), warm_up(t), step(t, lr=1, step_size=2)):
+        assert schedule.device.type == "cuda"
+    np.testing.assert_allclose(warm_up(t).cpu(), warm_up(np.arange(5)))
+    g = torch.tensor([3.0, -4.0], device="cuda")
+    assert clip_by_norm([g], max_norm=1)[0].cpu().tolist() == pytest.approx([0.6, -0.8])
+    assert clip_by_value(g, clip_value=1).cpu().tolist() == [1, -1]
