@@ -66,8 +66,9 @@ def run(path):
     Raises
     ------
     NotebookError
-        With the notebook's path, the number of the code cell, and the error; or if it
-        took more than its budget of CPU.
+        With the notebook's path, the number of the code cell, and the error; if a cell
+        warned, which would stand on the page; or if it took more than its budget of
+        CPU.
     """
     notebook = read(path)
     client = NotebookClient(
@@ -81,13 +82,17 @@ def run(path):
     )
     name = path.relative_to(ROOT)
     notebook.cells.append(nbformat.v4.new_code_cell(MEASURE))
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     try:
         client.execute()
     except Exception as error:
-        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
         number = next((i for i, cell in enumerate(cells) if _failed(cell)), "?")
         raise NotebookError(f"{name}, code cell {number}: {error}") from error
     usage = Usage(*json.loads(notebook.cells.pop().outputs[0].text))
+    for number, cell in enumerate(cells):
+        for output in cell.outputs:
+            if output.get("name") == "stderr":
+                raise NotebookError(f"{name}, code cell {number} warns: {output.text}")
     budget = BUDGETS["trains" in _setup_tags(notebook)]
     if usage.cpu > budget:
         raise NotebookError(

@@ -209,6 +209,16 @@ def test_a_cell_that_raises(book):
     assert "ZeroDivisionError" in printed
 
 
+def test_a_cell_that_warns(book):
+    """A warning would stand on the page: the build names the notebook and the cell."""
+    book.cells.append(("code", "import warnings\n\nwarnings.warn('so many words')"))
+    book.save()
+    passed, printed = book.build()
+    assert not passed
+    assert f"{CHAPTER}, code cell 4 warns" in printed
+    assert "so many words" in printed
+
+
 def test_a_number_that_changed(book):
     """nbval compares the stored number with the computed one, and names the cell."""
     passed, printed = book.run("_ext/book.py", "notebooks")
