@@ -14,7 +14,7 @@ TESTS = sorted({claim.test for claim in ledger.judged(ledger.load()[1])})
 # what the package computes in one line, and the claims' tests compare with
 FORMULAS = (
     "effective_kernel", "output_size", "same_padding", "parameter_count",
-    "multiply_adds",
+    "multiply_adds", "transposed_output_size",
 )  # fmt: skip
 USED = {
     name: [

@@ -20,10 +20,11 @@ from notebook_utils.convolution import (
 RNG = np.random.default_rng(0)
 
 
-def transposed_outputs(n, k, *, stride=1, padding=0, output_padding=0):
+def transposed_outputs(n, k, *, stride=1, padding=0, output_padding=0, dilation=1):
     """Count the outputs of torch's transposed convolution along one axis."""
     row, kernel = torch.zeros(1, 1, n), torch.zeros(1, 1, k)
-    y = F.conv_transpose1d(row, kernel, None, stride, padding, output_padding)
+    cells = (stride, padding, output_padding)
+    y = F.conv_transpose1d(row, kernel, None, *cells, dilation=dilation)
     return y.shape[-1]
 
 
@@ -60,6 +61,9 @@ def test_the_size_of_a_transposed_layer():
         truth = transposed_outputs(n, k, stride=s, padding=p)
         assert noted_as_a_sum(n, k, p, s) == noted_as_a_product(n, k, p, s) == truth
         assert transposed_output_size(n, k, stride=s, padding=p) == truth
+    options = {"stride": 3, "padding": 2, "output_padding": 1, "dilation": 2}
+    truth = transposed_outputs(4, 3, **options)
+    assert transposed_output_size(4, 3, **options) == truth
     assert noted_for_fcn(64, 16, 32) == 224
     for k, p, s in [(64, 16, 32), (32, 0, 32), (5, 1, 3)]:
         truth = transposed_outputs(7, k, stride=s, padding=p)
