@@ -138,6 +138,6 @@ def test_the_photograph_comes_back_as_torch_says():
                 options["align_corners"] = corners == up.CORNERS
             big = F.interpolate(small, scale_factor=factor, mode=kind, **options)
             error = float((big - x).abs().mean())
-            assert up.read_error(factor, way) == f"{100 * error:.1f} % of white"
+            assert up.read_error(factor, way) == f"{100 * error:.2f} % of white"
     assert up.read_flat(4, up.UNEVEN) == "32 % to 128 %"  # of 4 · 4 overlaps, 1 to 4
     assert [up.read_flat(4, way) for way in up.WAYS if way != up.UNEVEN] == ["50 %"] * 4

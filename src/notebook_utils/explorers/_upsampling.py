@@ -260,10 +260,13 @@ def photograph_canvas(figure):
 
 
 def draw_small(ax, factor):
-    """Draw the small picture, its pixels as large as the blocks that they stand for."""
+    """Draw the small picture, its pixels as large as their blocks, and both frames."""
     _draw_grey(ax[0], make_smaller(factor))
     side = CROP // factor
     _write_above(ax[0], f"{side} × {side} means")
+    for each in ax:
+        edges = [0, CROP, CROP, 0, 0], [0, 0, CROP, CROP, 0]
+        each.plot(*edges, color=plotting.LINE, linewidth=1.5, clip_on=False)
 
 
 def draw_large(ax, factor, way, shown):
@@ -301,7 +304,7 @@ def read_inside(factor, way):
 
 
 def _percent(share):
-    return f"{100 * share:.1f} % of white"
+    return f"{100 * share:.2f} % of white"
 
 
 def read_range(factor, way, shown):
