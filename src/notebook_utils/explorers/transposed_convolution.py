@@ -21,7 +21,8 @@ INPUTS, TAPS = (1, 2, 3), (1, 2, 3, 4, 5)
 LEFT = 6.2
 STAMPS, SUMS, MATRIX, SPREAD, TURNED = 1.0, 4.25, 6.6, 11.0, 12.1
 ROWS = 13.2
-NARROW, WIDE = 16.6, 26.2  # columns shown; the wide one only where it is needed
+SCALES = 16.6, 20.6, 26.2  # columns shown: as few of these as hold everything
+NARROW, WIDE = SCALES[0], SCALES[-1]
 FLAT = 0.8  # height of a cell, whose width is 1
 
 
@@ -52,15 +53,15 @@ def canvas(figure):
 
 
 def view_key(kernel, stride, padding, extra):
-    """Whether the narrow view holds everything."""
+    """How many columns are shown."""
     m = outputs(kernel, stride, padding, extra)
     end = LEFT + max(m, (len(INPUTS) - 1) * stride + kernel - padding)
-    return {"narrow": end < NARROW}
+    return {"columns": min(scale for scale in SCALES if scale > end)}
 
 
-def view(narrow):
+def view(columns):
     """Show the left part of the board, or all of it."""
-    share = (NARROW if narrow else WIDE) / WIDE
+    share = columns / WIDE
     return (0, 0, share, share)
 
 
