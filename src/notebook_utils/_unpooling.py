@@ -87,7 +87,7 @@ def max_unpool2d_backward(
 def avg_unpool2d(x, kernel, *, stride=None, padding=0, size=None):
     """Copy each value to all cells of its window; where windows overlap, take the mean.
 
-    Pooled with `avg_pool2d` again, windows side by side give back x.
+    Pooled with `avg_pool2d` again, windows side by side without padding give back x.
 
     Parameters
     ----------

@@ -59,8 +59,16 @@ def test_what_the_readout_says_of_the_three_views():
         names = ("size", "zeros", "output", "back")
         labels = dict(zip(names, said.values(), strict=True))
         assert labels["size"].endswith(f"= {m}")
-        zeros = [int(n) for n in re.findall(r"\d+", labels["zeros"])]
-        assert zeros == [s - 1, abs(k - 1 - p)] + ([e] if e else [])
+        # spread and padded as it says, the inputs make the outputs
+        between, ends = labels["zeros"].split(" between, ")
+        row = np.zeros((len(three.INPUTS) - 1) * (int(between) + 1) + 1)
+        row[:: int(between) + 1] = three.INPUTS
+        ends = re.findall(r"(\d+)( cells cut off)?", ends)
+        before, after = (-int(n) if cut else int(n) for n, cut in (ends * 2)[:2])
+        row = np.pad(row, (max(before, 0), max(after, 0)))
+        row = row[max(-before, 0) : len(row) - max(-after, 0)]
+        y = np.correlate(row, three.TAPS[:k][::-1], "valid")
+        assert tuple(y) == three.values_key(k, s, p, e)["values"]
         y0 = three.values_key(k, s, p, e)["values"][0]
         *_, total = labels["output"].removesuffix(": no stamp reaches it").split(" = ")
         factors = [int(n) for n in total.split(" · ")]
@@ -70,6 +78,7 @@ def test_what_the_readout_says_of_the_three_views():
     for setting in ({"extra": 2}, {"padding": 4, "stride": 1}):
         said = three.explorer.read(**setting)
         assert list(said.values())[1:] == ["—"] * 3
+    assert three.read_size(3, 2, 0, 2) == "e = 2 does not fit s = 2: it must be less"
 
 
 @pytest.mark.parametrize("factor", range(1, 7))
@@ -102,7 +111,8 @@ def test_the_shares_make_the_rows_outputs():
             np.testing.assert_allclose(weights @ row, top, atol=1e-12)
             for step in (0, factor * up.SIDE - 1):
                 said = up.read_share(factor, kind, corners, step)
-                shares = re.findall(r"([\d/]+) of input (\d)", said)
+                shares = re.findall(r"([\d/]+|all) of input (\d)", said)
+                shares = [(share.replace("all", "1"), i) for share, i in shares]
                 total = sum(Fraction(share) * int(row[int(i)]) for share, i in shares)
                 assert np.isclose(float(total), top[step])
         # in the row below the border a transposed convolution mixes rows, too
@@ -110,6 +120,16 @@ def test_the_shares_make_the_rows_outputs():
         down = weights[0].sum()
         top = up.enlarge(up.PATCHES["flat"], factor, up.STAMPS, up.EDGES)[0]
         np.testing.assert_allclose(3 * down * weights.sum(axis=1), top)
+
+
+def test_what_the_readout_says_of_the_places():
+    assert up.read_distance(1, up.BILINEAR, up.EDGES) == "1 output"
+    assert up.read_distance(2, up.BILINEAR, up.CORNERS) == "7/3 outputs"
+    for kind in (up.NEAREST, up.STAMPS):  # edges, whatever is chosen
+        assert up.read_first(3, kind, up.EDGES) == "output 1"
+        said = up.read_first(3, kind, up.CORNERS)
+        assert said == "output 1: this way aligns edges"
+    assert up.read_first(3, up.BILINEAR, up.CORNERS) == "output 0"
 
 
 def test_inputs_lie_where_they_come_back():

@@ -11,7 +11,7 @@ from notebook_utils.explorers.controls import Choice, Slider, Steps
 from notebook_utils.explorers.core import Explorer, Layer
 from notebook_utils.upsampling import bilinear_kernel, interpolate, interpolation_matrix
 
-NEAREST, BILINEAR, STAMPS = "nearest", "bilinear", "transposed convolution"
+NEAREST, BILINEAR, STAMPS = "nearest", "bilinear", "bilinear stamps"
 EDGES, CORNERS = "edges", "corners"
 
 
@@ -52,7 +52,8 @@ def patch_canvas(figure):
     graph.set(xlim=(0, 1), ylim=(-0.25, 3.35))
     graph.set_yticks([0, 1, 2, 3])
     graph.set_xticks([])
-    graph.set_xlabel("along the top row", labelpad=8)
+    graph.tick_params(labelsize=13)
+    graph.set_xlabel("along the top row", labelpad=8, fontsize=13)
     return picture, graph
 
 
@@ -135,7 +136,7 @@ def read_share(factor, kind, corners, step):
     """Write the shares of one output, along the row."""
     weights = shares(factor, kind, corners)[step]
     text = [
-        f"{_fraction(weight)} of input {i}"
+        f"{'all' if weight == 1 else _fraction(weight)} of input {i}"
         for i, weight in enumerate(weights)
         if weight
     ]
@@ -151,13 +152,15 @@ def _fraction(value):
 def read_distance(factor, kind, corners):
     """Say how far apart neighbouring inputs lie, in outputs."""
     places = where_inputs_lie(factor, kind, corners) * factor * SIDE
-    return f"{_fraction(places[1] - places[0])} outputs"
+    apart = _fraction(places[1] - places[0])
+    return f"{apart} output" + ("" if apart == "1" else "s")
 
 
 def read_first(factor, kind, corners):
     """Say where the first input's centre lies."""
     place = where_inputs_lie(factor, kind, corners)[0] * factor * SIDE - 0.5
-    return f"output {_fraction(place)}"
+    ignored = kind != BILINEAR and corners == CORNERS
+    return f"output {_fraction(place)}" + (": this way aligns edges" if ignored else "")
 
 
 def read_corner(patch, factor, kind, corners):
@@ -174,7 +177,8 @@ patch = Explorer(
         "Left, a patch of four by four values from 0 to 3, enlarged: the brighter, the"
         " larger. Blue rings stand where the centres of the sixteen inputs lie. Right,"
         " the top row as a graph: inputs (rings) and outputs (dots). Orange marks one"
-        " output of that row."
+        " output of that row. Bilinear stamps: a transposed convolution with the"
+        " bilinear kernel."
     ),
     controls=(
         Choice("patch", "Patch", tuple(PATCHES), PATCH),
@@ -210,7 +214,7 @@ WAYS = {
     "nearest": (NEAREST, EDGES),
     "bilinear": (BILINEAR, EDGES),
     "bilinear, corners": (BILINEAR, CORNERS),
-    "bilinear stamps": (STAMPS, EDGES),
+    STAMPS: (STAMPS, EDGES),
     UNEVEN: (UNEVEN, EDGES),
 }
 WAY = "bilinear"
@@ -279,7 +283,7 @@ def draw_large(ax, factor, way, shown):
     error = np.round(63 * (larger - photograph_crop()) / 0.5) / 63
     style = {"cmap": plotting.DIVERGING, "vmin": -1, "vmax": 1}
     ax[1].imshow(error, extent=(0, CROP, CROP, 0), interpolation="none", **style)
-    _write_above(ax[1], "too dark (orange), too bright (blue)")
+    _write_above(ax[1], "minus the original")
 
 
 def _draw_grey(ax, values):
@@ -289,7 +293,7 @@ def _draw_grey(ax, values):
 
 
 def _write_above(ax, text):
-    ax.text(0, -2, text, fontsize=11, color=plotting.INK, va="bottom")
+    ax.text(0, -2, text, fontsize=14, color=plotting.INK, va="bottom")
 
 
 def read_error(factor, way):
@@ -353,7 +357,7 @@ photograph = Explorer(
     presets=(
         ("Bilinear", {}),
         ("Pulled apart", {"way": "bilinear, corners", "shown": ERROR}),
-        ("Dark border", {"way": "bilinear stamps"}),
+        ("Dark border", {"way": STAMPS}),
         ("Checkerboard", {"way": UNEVEN}),
     ),
 )

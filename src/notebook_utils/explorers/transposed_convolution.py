@@ -219,6 +219,8 @@ def _digit(ax, row, column, value, **style):
 def read_size(kernel, stride, padding, extra):
     """Fill in the size, or say what does not fit."""
     n = len(INPUTS)
+    if extra >= stride:
+        return f"e = {extra} does not fit s = {stride}: it must be less"
     try:
         m = transposed_output_size(
             n, kernel, stride=stride, padding=padding, output_padding=extra
@@ -232,13 +234,15 @@ def read_spread(kernel, stride, padding, extra):
     """Say how the input is spread and padded."""
     if not outputs(kernel, stride, padding, extra):
         return "—"
-    around = kernel - 1 - padding
-    zeros = f"{stride - 1} between, "
-    if around < 0:
-        zeros += f"{-around} cells cut off on each side"
-    else:
-        zeros += f"{around} on each side"
-    return zeros + (f", {extra} more at the end" if extra else "")
+    before = kernel - 1 - padding
+    if not extra:
+        return f"{stride - 1} between, {_zeros(before)} on each side"
+    ends = f"{_zeros(before)} before, {_zeros(before + extra)} after"
+    return f"{stride - 1} between, {ends}"
+
+
+def _zeros(count):
+    return f"{count}" if count >= 0 else f"{-count} cells cut off"
 
 
 def read_output(kernel, stride, padding, extra, step):
