@@ -329,7 +329,7 @@ binary_losses = Explorer(
         " score; dots beyond the panel are left out."
     ),
     controls=(
-        Slider("x", "Score", -REACH, REACH, 1.5, 0.25, HALVES),
+        Slider("x", "Score", -REACH, REACH, 0.5, 0.25, HALVES),
         Slider("margin", "Margin", 0, 3, 1, 0.25, (0, 0.5, 1, 2, 3)),
         Slider("gamma", "Fading γ", 0, 5, 2, 0.25, (0, 0.5, 1, 2, 5)),
     ),
@@ -348,7 +348,7 @@ binary_losses = Explorer(
     ),
     size=(7.2, 7.2 * HEIGHT / WIDTH),
     presets=(
-        ("Right, not sure", {"x": 0.5}),
+        ("Right, not sure", {}),
         ("Right and sure", {"x": 4}),
         ("Wrong and sure", {"x": -4}),
         ("Focal = cross-entropy", {"gamma": 0}),
