@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.lines import Line2D
 
 from notebook_utils.explorers import losses as shapes
 from notebook_utils.explorers._bars import CLASSES
-from notebook_utils.explorers._margins import svm_against_softmax
+from notebook_utils.explorers._margins import GROUPS, svm_against_softmax
 from notebook_utils.plotting import RED, to_svg
 
 tenths = st.integers(-40, 60).map(lambda value: value / 10)
@@ -62,6 +63,29 @@ def test_red_edges_mark_who_comes_too_near(setting, marked):
 
 
 RED_RGB = tuple(round(int(RED[i : i + 2], 16) / 255, 3) for i in (1, 3, 5))
+
+
+@pytest.mark.parametrize(
+    ("setting", "level"),
+    [
+        ({}, 2.2),
+        ({"cat": -3, "margin": 1}, -4),
+        ({"cat": -4, "margin": 3}, None),  # −7 would lie among the names
+    ],
+)
+def test_the_dashed_line_lies_at_the_level_or_is_left_out(setting, level):
+    figure = svm_against_softmax.figure(**setting)
+    dashed = [
+        line.get_ydata()
+        for line in figure.findobj(Line2D)
+        if line.get_linestyle() == "--"
+    ]
+    row = GROUPS["scores"].row
+    assert [list(ys) for ys in dashed] == (
+        [] if level is None else [pytest.approx([row(level)] * 2)]
+    )
+
+
 quarters = st.integers(-16, 16).map(lambda value: value / 4)
 
 

@@ -72,7 +72,9 @@ def draw_bar(ax, where, i, value, is_near):
 
 
 def draw_level(ax, level):
-    """Draw how high a wrong class may come."""
+    """Draw how high a wrong class may come, if the group reaches as low."""
+    if level is None:
+        return
     group = GROUPS["scores"]
     row, ends = group.row(level), [group.left - 0.1, group.right + 0.1]
     style = {"color": plotting.RED, "linewidth": 1.6, "linestyle": (0, (4, 2))}
@@ -116,9 +118,9 @@ def softmax_layer(i):
 
 
 def level_key(cat, car, frog, margin, truth):
-    """The true class's score, less the margin; none is drawn below the group."""
-    true = (cat, car, frog)[CLASSES.index(truth)]
-    return {"level": max(round(true - margin, 2), LOW - 0.5)}
+    """The true class's score, less the margin, or None below the lowest score."""
+    level = round((cat, car, frog)[CLASSES.index(truth)] - margin, 2)
+    return {"level": level if level >= LOW else None}
 
 
 def read_hinge(cat, car, frog, margin, truth):
@@ -164,8 +166,8 @@ svm_against_softmax = Explorer(
     description=(
         "Three groups of three bars, one for each class: left the scores, in the middle"
         " the slopes of the hinge loss, right those of softmax's loss. A dashed line"
-        " lies below the true class's score by the margin; wrong classes above it"
-        " have red edges. The true class is underlined."
+        " lies below the true class's score by the margin, if that is not below −4;"
+        " wrong classes above it have red edges. The true class is underlined."
     ),
     controls=(
         score_slider("cat", 3.2, (-4, -1.7, 0, 1.3, 2.2, 3.2, 4.5, 6)),

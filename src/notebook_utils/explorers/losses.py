@@ -68,13 +68,13 @@ def shapes_canvas(figure):
 
 
 def draw_axes(ax, panels, across, names, ticks):
-    """Draw frames, axes, marks and the names of the curves in their colours."""
+    """Draw frames, axes and marks; above both panels, the names of their curves."""
     for panel, title, marks in zip(
         panels.values(), ("loss", "slope"), ticks, strict=True
     ):
         draw_frame(ax, panel)
         middle = panel.left + panel.width / 2
-        write(ax, middle, 0.6, title, ha="center", fontsize=16)
+        write(ax, middle, 2.15, title, ha="center", fontsize=16)
         bottom = panel.top + panel.height
         write(ax, middle, bottom + 1.5, across, ha="center", fontsize=14)
         for x in (-4, -2, 0, 2, 4):
@@ -94,7 +94,7 @@ def draw_axes(ax, panels, across, names, ticks):
     for name, colour in names.items():
         room = (WIDTH - 1) * (len(name) + 3) / letters
         style = {"ha": "center", "fontsize": 14, "color": colour}
-        write(ax, x + room / 2, 1.9, name, **style)
+        write(ax, x + room / 2, 0.6, name, **style)
         x += room
 
 
