@@ -24,9 +24,10 @@ EVEN = 1e-9  # magnitudes as near to 1 as that are 1
 
 # the board, in inches from the upper left
 
-WIDTH, HEIGHT = 7.2, 3.4
-PLANE = Panel(0.05, 0.35, 3.5, 2.6, (-2.2, 1.3), (-1.3, 1.3))
-RUN = Panel(4.05, 0.35, 2.95, 2.6, (0, STEPS), (-1.3, 1.3))
+WIDTH, HEIGHT = 7.2, 3.6
+WORDS, TICKS = 15, 14  # sizes of type, legible on a phone
+PLANE = Panel(0.05, 0.4, 3.5, 2.6, (-2.2, 1.3), (-1.3, 1.3))
+RUN = Panel(4.1, 0.4, 2.9, 2.6, (0, STEPS), (-1.3, 1.3))
 
 
 def is_nesterov(method):
@@ -76,8 +77,9 @@ def draw_axes(ax):
         pieces = [panel.place(np.array(line)) for line in lines]
         draw_pieces(ax, pieces, plotting.FAINT, 1)
     draw_pieces(ax, PLANE.cut(circle(1)), plotting.MUTED, 1.2)
-    write(ax, PLANE.left, 0.2, "the roots, and the unit circle", color=plotting.MUTED)
-    write(ax, RUN.left, 0.2, "the run they make", color=plotting.MUTED)
+    style = {"color": plotting.MUTED, "fontsize": WORDS}
+    write(ax, PLANE.left, 0.2, "roots, and the unit circle", **style)
+    write(ax, RUN.left, 0.2, "the run they make", **style)
     for panel, values in ((PLANE, (-2, -1, 0, 1)), (RUN, (0, 10, 20, 30, 40))):
         bottom = panel.top + panel.height
         places = panel.place(np.array([(value, 0) for value in values]))
@@ -86,14 +88,14 @@ def draw_axes(ax):
                 ax, [np.array([(x, bottom), (x, bottom + 0.05)])], plotting.LINE, 0.8
             )
             text = f"{value}".replace("-", "−")
-            write(ax, x, bottom + 0.17, text, ha="center", fontsize=10)
+            write(ax, x, bottom + 0.2, text, ha="center", fontsize=TICKS)
     for value, (_, y) in zip(
         (-1, 0, 1), RUN.place(np.array([(0, -1), (0, 0), (0, 1)])), strict=True
     ):
         text = f"{value}".replace("-", "−")
-        write(ax, RUN.left - 0.07, y, text, ha="right", fontsize=10)
-    middle, below = RUN.left + RUN.width / 2, RUN.top + RUN.height + 0.36
-    write(ax, middle, below, "step", ha="center", fontsize=10)
+        write(ax, RUN.left - 0.07, y, text, ha="right", fontsize=TICKS)
+    middle, below = RUN.left + RUN.width / 2, RUN.top + RUN.height + 0.45
+    write(ax, middle, below, "step", ha="center", fontsize=TICKS)
     draw_frame(ax, PLANE)
     draw_frame(ax, RUN)
 
@@ -120,7 +122,7 @@ def draw_roots(ax, step, momentum, method):
         if root.real < PLANE.xs[0]:
             x, y = PLANE.place(place)[0]
             text = f"← {root.real:.1f}".replace("-", "−")
-            write(ax, x, y - 0.2, text, color=colour)
+            write(ax, x, y - 0.22, text, color=colour, fontsize=TICKS)
 
 
 def bounds_of(step, momentum, method):

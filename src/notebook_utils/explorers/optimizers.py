@@ -152,10 +152,11 @@ def lost_at(losses):
 
 # the board, in inches from the upper left
 
-WIDTH, HEIGHT = 7.2, 3.75
-MAP = {"left": 0.05, "top": 0.35, "width": 3.3, "height": 3.3}
+WIDTH, HEIGHT = 7.2, 3.85
+WORDS, TICKS = 15, 14  # sizes of type, legible on a phone
+MAP = {"left": 0.05, "top": 0.4, "width": 3.3, "height": 3.3}
 LOWEST, HIGHEST = -8, 4  # powers of ten
-CURVE = Panel(4.0, 0.35, 3.05, 2.95, (0, STEPS), (LOWEST, HIGHEST))
+CURVE = Panel(4.0, 0.4, 3.0, 2.85, (0, STEPS), (LOWEST, HIGHEST))
 
 
 def map_panel(surface):
@@ -176,16 +177,17 @@ def draw_axes(ax):
     lines = [np.array([(x, y), (x + CURVE.width, y)]) for x, y in places]
     draw_pieces(ax, lines, plotting.FAINT, 0.8)
     for (x, y), power in zip(places, powers_of_ten, strict=True):
-        write(ax, x - 0.07, y, power_of_ten(power), ha="right", fontsize=10)
+        write(ax, x - 0.07, y, power_of_ten(power), ha="right", fontsize=TICKS)
     steps = range(0, STEPS + 1, STEPS // 4)
     places = CURVE.place(np.array([(step, LOWEST) for step in steps]))
     ticks = [np.array([(x, y), (x, y + 0.05)]) for x, y in places]
     draw_pieces(ax, ticks, plotting.LINE, 0.8)
     for (x, y), step in zip(places, steps, strict=True):
-        write(ax, x, y + 0.15, f"{step}", ha="center", fontsize=10)
+        write(ax, x, y + 0.2, f"{step}", ha="center", fontsize=TICKS)
     bottom = CURVE.top + CURVE.height
-    write(ax, CURVE.left + CURVE.width / 2, bottom + 0.35, "step", ha="center")
-    write(ax, CURVE.left, 0.2, "loss", color=plotting.MUTED)
+    middle = CURVE.left + CURVE.width / 2
+    write(ax, middle, bottom + 0.42, "step", ha="center", fontsize=TICKS)
+    write(ax, CURVE.left, 0.2, "loss", color=plotting.MUTED, fontsize=WORDS)
     draw_frame(ax, CURVE)
 
 
@@ -210,7 +212,8 @@ def draw_surface(ax, surface, condition):
         slants = 0.06 * np.array([[(-1, -1), (1, 1)], [(-1, 1), (1, -1)]])
         draw_pieces(ax, list(cross + slants), plotting.GREEN, 2)
     draw_dots(ax, panel.place(np.array([place.start])), plotting.INK, size=0.11)
-    write(ax, MAP["left"], 0.2, "seen from above", color=plotting.MUTED)
+    style = {"color": plotting.MUTED, "fontsize": WORDS}
+    write(ax, MAP["left"], 0.2, "seen from above", **style)
     draw_frame(ax, panel)
 
 
@@ -251,16 +254,18 @@ def draw_runner(ax, **setting):
     draw_curve(ax, colour, 1.8, **setting)
     if lost:
         middle, text = CURVE.left + CURVE.width / 2, f"{setting['optimizer']} diverges"
-        write(ax, middle, CURVE.top + 0.25, text, color=colour, ha="center")
+        style = {"color": colour, "fontsize": WORDS}
+        write(ax, middle, CURVE.top + 0.25, text, ha="center", **style)
 
 
 def draw_names(ax, optimizer):
     """Say which colour is who."""
     right = CURVE.left + CURVE.width
     if optimizer != RIVAL:
-        write(ax, right - 0.6, 0.2, optimizer, color=plotting.BLUE, ha="right")
+        style = {"color": plotting.BLUE, "fontsize": WORDS}
+        write(ax, right - 0.6, 0.2, optimizer, ha="right", **style)
     colour = plotting.BLUE if optimizer == RIVAL else plotting.MUTED
-    write(ax, right, 0.2, RIVAL, color=colour, ha="right")
+    write(ax, right, 0.2, RIVAL, color=colour, ha="right", fontsize=WORDS)
 
 
 # the read-out

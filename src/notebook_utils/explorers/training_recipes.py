@@ -51,11 +51,12 @@ def losses_of(schedule, rate, condition, batch):
 
 # the board, in inches from the upper left
 
-WIDTH, HEIGHT = 7.2, 3.35
-TOP, SIDE = 0.35, 2.55
-RATES = Panel(0.45, TOP, 2.3, SIDE, (0, STEPS), (0, 2))
+WIDTH, HEIGHT = 7.2, 3.6
+TOP, SIDE = 0.4, 2.6
+WORDS, TICKS = 15, 14  # sizes of type, legible on a phone
+RATES = Panel(0.45, TOP, 2.15, SIDE, (0, STEPS), (0, 2))
 LOWEST, HIGHEST = -4, 4  # powers of ten
-LOSSES = Panel(3.45, TOP, 3.55, SIDE, (0, STEPS), (LOWEST, HIGHEST))
+LOSSES = Panel(3.35, TOP, 3.6, SIDE, (0, STEPS), (LOWEST, HIGHEST))
 
 
 def canvas(figure):
@@ -80,23 +81,23 @@ def draw_axes(ax):
         lines = [np.array([(x, y), (x + panel.width, y)]) for x, y in places[1:-1]]
         draw_pieces(ax, lines, plotting.FAINT, 0.8)
         for text, (x, y) in zip(texts, places, strict=True):
-            write(ax, x - 0.07, y, text, ha="right", fontsize=10)
+            write(ax, x - 0.07, y, text, ha="right", fontsize=TICKS)
         bottom = panel.top + panel.height
         for value in (0, STEPS // 2, STEPS):
             x = panel.place(np.array([(value, values[0])]))[0, 0]
-            write(ax, x, bottom + 0.15, f"{value}", ha="center", fontsize=10)
+            write(ax, x, bottom + 0.2, f"{value}", ha="center", fontsize=TICKS)
         middle = panel.left + panel.width / 2
-        write(ax, middle, bottom + 0.35, "step", ha="center", fontsize=10)
+        write(ax, middle, bottom + 0.4, "step", ha="center", fontsize=TICKS)
         draw_frame(ax, panel)
-    write(ax, RATES.left, 0.2, "learning rate", color=plotting.MUTED)
-    write(ax, LOSSES.left, 0.2, "loss", color=plotting.MUTED)
+    for panel, text in ((RATES, "learning rate"), (LOSSES, "loss")):
+        write(ax, panel.left, 0.2, text, color=plotting.MUTED, fontsize=WORDS)
     right = LOSSES.left + LOSSES.width
     for back, text, colour in (
-        (1.25, "distance", plotting.GREEN),
-        (0.55, "noise", plotting.ORANGE),
+        (1.45, "distance", plotting.GREEN),
+        (0.68, "noise", plotting.ORANGE),
         (0, "both", plotting.BLUE),
     ):
-        write(ax, right - back, 0.2, text, color=colour, ha="right")
+        write(ax, right - back, 0.2, text, color=colour, ha="right", fontsize=WORDS)
 
 
 def draw_rates(ax, schedule, rate):
