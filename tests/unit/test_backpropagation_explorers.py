@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from matplotlib.text import Text
 
 from notebook_utils.explorers import _convolution_backwards as kernels
 from notebook_utils.explorers import backpropagation as pools
@@ -71,6 +72,17 @@ def test_what_the_framed_output_sends():
             expected = [min(shares), max(shares)]
             assert amounts[0] == pytest.approx(expected[0], abs=0.0051)
             assert amounts[-1] == pytest.approx(expected[1], abs=0.0051)
+
+
+def test_a_gradient_that_is_small_is_not_called_zero():
+    setting = {"kind": pools.NORM, "p": 16, "picture": "ties", "kernel": 3, "stride": 3}
+    values = POOLING.values(**setting)
+    text = list(POOLING.read(**values).values())[1]
+    assert text == "8 of 9 cells: ≈0 to 0.52"
+    assert list(POOLING.read(kind=pools.MEAN).values())[1] == "4 of 4 cells: 0.25"
+    written = [t.get_text() for t in POOLING.figure(**values).findobj(Text)]
+    assert written.count("≈0") == 14
+    assert written.count("0") == 4  # in the input, where x is 0
 
 
 def test_the_frame_holds_the_outputs_that_read_the_cell():

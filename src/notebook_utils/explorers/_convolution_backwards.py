@@ -94,7 +94,7 @@ def draw_framed(ax, side, before, after):
     style = {"face": plotting.MINT, "edge": plotting.GREEN, "size": 0.92}
     draw_cells(ax, inside, **style)
     for (r, c), value in np.ndenumerate(deltas(side)):
-        x, y = MARGIN + before + c + 0.34, TITLE + before + r + 0.34
+        x, y = MARGIN + before + c + 0.4, TITLE + before + r + 0.34
         write(ax, x, y, tell(value), ha="center", fontsize=13)
     title = "∂L/∂y in a frame of zeros" if before or after else "∂L/∂y"
     write(ax, MARGIN, TITLE - 0.45, title, color=plotting.MUTED, fontsize=13.5)

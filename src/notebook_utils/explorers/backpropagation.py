@@ -212,10 +212,19 @@ def _draw_share(ax, row, column, value, share):
     ax.add_artist(PathPatch(Path(corners, codes), clip_on=False, **style))
     edge = plotting.ORANGE if value < 0 else plotting.BLUE
     draw_cells(ax, [(row, column)], edge=edge, size=0.92)
-    text = tell(value)
+    text = _tell_share(value)
     if abs(value) < 1:
         text = text.replace("0.", ".")  # leaves room for larger digits
     write(ax, column + 0.5, row + 0.53, text, ha="center", fontsize=13)
+
+
+def _tell_share(value):
+    """Write a gradient: two decimals, and no 0 for one that is only small."""
+    text = tell(value)
+    if text == "0" and value:
+        return "≈0"
+    short = "." in text and abs(value) < 10
+    return f"{value:.2f}".replace("-", "−") if short else text
 
 
 def window_key(kernel, stride, step):
@@ -281,8 +290,8 @@ def read_share(shares, count):
     """Say how many cells of the window get something, and how much."""
     if not shares:
         return f"0 of {plural(count, 'cell')}"
-    low, high = min(shares), max(shares)
-    amount = tell(high) if tell(low) == tell(high) else f"{tell(low)} to {tell(high)}"
+    low, high = (_tell_share(each) for each in (min(shares), max(shares)))
+    amount = high if low == high else f"{low} to {high}"
     return f"{len(shares)} of {plural(count, 'cell')}: {amount}"
 
 
@@ -327,7 +336,7 @@ pooling_explorer = Explorer(
         ("It sends a gradient to", Layer(read_share, share_key)),
         ("The gradient at the input adds up to", Layer(read_total, back_key)),
         (
-            "Of |x| in the frame: mean ≤ p-mean ≤ largest",
+            "Of |x| in the frame: mean ≤ power mean ≤ largest",
             Layer(read_between, between_key),
         ),
     ),
