@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from notebook_utils.explorers import _upsampling as up
 from notebook_utils.explorers import transposed_convolution as three
+from notebook_utils.explorers.frames import render_layer
 
 
 def settings_that_fit():
@@ -120,6 +121,14 @@ def test_the_shares_make_the_rows_outputs():
         down = weights[0].sum()
         top = up.enlarge(up.PATCHES["flat"], factor, up.STAMPS, up.EDGES)[0]
         np.testing.assert_allclose(3 * down * weights.sum(axis=1), top)
+
+
+def test_the_graph_is_named_once():
+    svgs = [
+        render_layer(up.patch, layer, layer.arguments(up.patch.values()))
+        for layer in up.patch.layers
+    ]
+    assert "".join(svgs).count("along the top row") == 1
 
 
 def test_what_the_readout_says_of_the_places():

@@ -54,7 +54,13 @@ def patch_canvas(figure):
     graph.set_xticks([])
     graph.tick_params(labelsize=13)
     graph.set_xlabel("along the top row", labelpad=8, fontsize=13)
+    graph.axis("off")  # drawn once, by `draw_axes`, and not with every layer
     return picture, graph
+
+
+def draw_axes(ax):
+    """Draw the axes of the graph."""
+    ax[1].axis("on")
 
 
 def draw_picture(ax, patch, factor, kind, corners):
@@ -188,7 +194,12 @@ patch = Explorer(
         Steps("step", "Output of the top row", count_outputs, default=2),
     ),
     canvas=patch_canvas,
-    layers=(Layer(draw_picture), Layer(draw_places, places_key), Layer(draw_output)),
+    layers=(
+        Layer(draw_axes),
+        Layer(draw_picture),
+        Layer(draw_places, places_key),
+        Layer(draw_output),
+    ),
     readout=(
         ("This output takes, along the row", Layer(read_share)),
         ("Neighbouring inputs lie apart", Layer(read_distance)),
