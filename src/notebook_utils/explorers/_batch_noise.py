@@ -20,9 +20,9 @@ EXAMPLES = (-1, 0, 1)  # the values that are followed through the batches
 COLOURS = ("BLUE", "GREEN", "ORANGE")
 SIZES = (2, 4, 8, 16, 32, 64, 128)
 
-WIDTH, HEIGHT = 72.0, 49.0
+WIDTH, HEIGHT = 72.0, 51.0
 STRIPS = Panel(11, 2.5, 58, 19.5, (-3, 3), (0, 3))
-CURVE = Panel(11, 30, 58, 11.5, (1, 7), (0, 1))
+CURVE = Panel(11, 32, 58, 11.5, (1, 7), (0, 1))
 
 
 def predict(n, side, common, order):
@@ -75,11 +75,11 @@ def draw_frames(ax):
     for share in (0, 0.5, 1):
         x, y = CURVE.place(np.array([(1, share)]))[0]
         panels.write(ax, x - 1, y, f"{share:g}", ha="right", **style)
-    panels.write(ax, 40, 46.2, "examples in the batch, n", ha="center", **style)
-    x, y = CURVE.place(np.array([(1.85, 0.67)]))[0]
-    panels.write(ax, x, y, "1/√n", **style)
+    panels.write(ax, 40, 48.2, "examples in the batch, n", ha="center", **style)
+    # above the frame: inside, a curve runs through every place at some setting
     text = "spread of the batch's mean"
-    panels.write(ax, 68, 31.6, text, ha="right", fontsize=14, color=plotting.ORANGE)
+    panels.write(ax, 11, 30, text, fontsize=14, color=plotting.ORANGE)
+    panels.write(ax, 69, 30, "1/√n", ha="right", **style)
 
 
 def draw_strips(ax, n, side, common, order):
@@ -143,10 +143,10 @@ noise_explorer = Explorer(
     description=(
         "Above, three examples, x = −1, 0 and 1, of a feature whose mean is 0 and whose"
         " standard deviation is 1 over all data. Each dot is such an example,"
-        " normalised by the statistics of one of 40 batches; the lines show where"
-        " inference puts it. Below, how far the mean of a batch strays, against the"
-        " batch's size; the grey curve is 1/√n. ρ is the part of their variance that"
-        " the pixels of an image share."
+        " normalised by the statistics of one of 40 batches that it does not belong"
+        " to; the lines show where inference puts it. Below, how far the mean of a"
+        " batch strays, against the batch's size; the grey curve is 1/√n. ρ is the part"
+        " of their variance that the pixels of an image share."
     ),
     controls=(
         Slider("n", "Examples n", 2, 128, 8, page=SIZES),
