@@ -22,7 +22,7 @@ from notebook_utils.receptive_field import (
 
 SIDE, PLACE = 27, 6  # of the picture; row and column that the output lies over
 MARGIN = 3  # shown of what lies beyond the picture
-NETWORKS, CHANNELS = 8, 4  # more channels, and the products start threads that wait
+NETWORKS, CHANNELS = 16, 4  # more channels, and the products start threads that wait
 THRESHOLD = 0.05
 BANDS = ((0.5, 1.0), (0.2, 0.65), (THRESHOLD, 0.35))  # share of the largest, opacity
 
