@@ -144,8 +144,10 @@ def test_different_rates_are_neither_enough_nor_needed():
     assert solid((1, 1))
     assert noted((1, 2, 5))
     assert solid((1, 2, 5))
-    assert not noted((2, 2))
-    assert not solid((2, 2))
+    for d in range(2, 7):  # one rate above 1 in all layers
+        for rates in ((d, d), (d, d, d)):
+            assert not noted(rates)
+            assert not solid(rates)
     for rates in [*TRIPLES, (1, 2, 9), (2, 4, 8)]:
         assert corrected(rates) == solid(rates)
     for rates in TRIPLES[::9]:

@@ -180,6 +180,18 @@ def test_the_effective_explorer_reads_what_it_draws():
             assert not shares[~np.outer(cells, cells)].any()
 
 
+@pytest.mark.parametrize("network", SLOPES)
+def test_random_networks_show_the_root_of_the_paths(network):
+    for depth, kernel in ((4, 3), (6, 3), (3, 5)):  # as far as no border is met
+        counts = path_counts([Layer(kernel)] * depth)
+        roots = np.sqrt(np.outer(counts, counts) / counts.max() ** 2)
+        side = (roots >= 0.05).sum() ** 0.5
+        shares = effective.weigh_cells(depth, kernel, network, "zeros")
+        assert abs((shares >= 0.05).sum() ** 0.5 - side) < 0.35
+        # no single network makes the largest cell, with which others are compared
+        assert 0.7 < (shares >= 0.5).sum() / (roots >= 0.5).sum() < 1.4
+
+
 def test_the_prediction_is_close_where_no_border_is_met():
     # one layer less deep than the border is far
     shares = effective.weigh_cells(6, 3, effective.EQUAL, "zeros")

@@ -22,7 +22,7 @@ from notebook_utils.receptive_field import (
 
 SIDE, PLACE = 27, 6  # of the picture; row and column that the output lies over
 MARGIN = 3  # shown of what lies beyond the picture
-NETWORKS, CHANNELS = 16, 4  # more channels, and the products start threads that wait
+NETWORKS, CHANNELS = 32, 4  # more channels, and the products start threads that wait
 THRESHOLD = 0.05
 BANDS = ((0.5, 1.0), (0.2, 0.65), (THRESHOLD, 0.35))  # share of the largest, opacity
 
@@ -67,7 +67,8 @@ def weigh_cells(depth, kernel, network, padding):
     -------
     shares : (SIDE, SIDE) array
         The gradient itself where all weights are equal; else its root mean square over
-        a few random networks.
+        a few random networks, each scaled to the same sum of squares: how large a
+        random network's gradient is as a whole varies far more than its shape.
     """
     if network == EQUAL:
         row = np.zeros(SIDE)
@@ -77,11 +78,13 @@ def weigh_cells(depth, kernel, network, padding):
             row = pad.T @ np.convolve(row, np.ones(kernel))
         shares = np.outer(row, row)
     else:
-        gradients = [
-            random_gradient(depth, kernel, network, padding, seed)
-            for seed in range(NETWORKS)
-        ]
-        shares = np.sqrt((np.stack(gradients) ** 2).mean(axis=(0, 1, 2)))
+        total = np.zeros((SIDE, SIDE))
+        for seed in range(NETWORKS):
+            gradient = random_gradient(depth, kernel, network, padding, seed)
+            squares = (gradient.astype(np.float64) ** 2).sum(axis=(0, 1))
+            if squares.any():  # a network of dead ReLUs says nothing
+                total += squares / squares.sum()
+        shares = np.sqrt(total)
     return shares / shares.max()
 
 
@@ -251,10 +254,10 @@ effective_explorer = Explorer(
     module=__name__,
     title="Which cells carry the weight?",
     description=(
-        "A picture of 27 × 27 cells. Its cells are the bluer the more strongly the"
-        " output over the dot depends on them; pink ones count for less than 5 % of the"
-        " largest. The orange square is the theoretical field, the circle is where a"
-        " Gaussian of the predicted spread falls to 5 %."
+        "A picture of 27 × 27 cells. The bluer a cell, the more strongly the output"
+        " over the dot depends on it; red cells count for less than 5 % of the largest."
+        " The orange square is the theoretical field, the circle is where a Gaussian of"
+        " the predicted spread falls to 5 %."
     ),
     controls=(
         Slider("depth", "Layers", 1, 16, 8, page=(1, 2, 4, 8, 16)),
@@ -272,7 +275,7 @@ effective_explorer = Explorer(
     ),
     readout=(
         ("Theoretical field", Drawing(read_size)),
-        ("Of it inside the picture", Drawing(read_inside)),
+        ("Part of it inside the picture", Drawing(read_inside)),
         ("Cells of at least 5 %", Drawing(read_side, measure)),
         ("A Gaussian without border", Drawing(read_predicted)),
     ),

@@ -299,9 +299,9 @@ explorer = Explorer(
     controls=(
         Choice("network", "Network", tuple(networks()), RATES),
         Slider("chosen", "Layer to set (0: none)", 0, MOST, 1),
-        Slider("kernel", "Its kernel k", 1, 7, 3, page=(1, 2, 3, 4, 5)),
-        Slider("stride", "Its stride s", 1, 3, 1),
-        Slider("dilation", "Its dilation d", 1, 9, 2, page=(1, 2, 3, 5, 9)),
+        Slider("kernel", "Kernel k", 1, 7, 3, page=(1, 2, 3, 4, 5)),
+        Slider("stride", "Stride s", 1, 3, 1),
+        Slider("dilation", "Dilation d", 1, 9, 2, page=(1, 2, 3, 5, 9)),
     ),
     canvas=canvas,
     layers=(
