@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # tests of one file stay together where they share what is dear to make
 TOGETHER := -n auto --dist loadfile
+# every step runs a process per core; torch's own threads would only wait for one another
+export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help serve html test lint unit claims nbval site browser notebooks report format lock clean

@@ -477,7 +477,7 @@ def test_the_page_shows_what_the_explorer_draws(packed):
     explorer, data = packed
     page, rng = Page(explorer, data), random.Random(7)
     sample = [setting for setting in explorer.ends() if on_page(explorer, setting)]
-    for _ in range(150):
+    for _ in range(60):
         setting = {control.name: rng.choice(control.page) for control in explorer.fixed}
         if explorer.steps:
             setting[explorer.steps.name] = rng.randint(0, explorer.last_step(setting))
