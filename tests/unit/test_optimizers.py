@@ -1,5 +1,6 @@
 """Optimizers against torch.optim, against sums written out, and against themselves."""
 
+import inspect
 import itertools
 import math
 from collections import Counter
@@ -279,6 +280,11 @@ def test_steps_are_the_definitions(name):
         np.testing.assert_allclose(answer, xs[-1], rtol=1e-7, atol=1e-7)
 
     run()
+
+
+def test_every_option_is_compared():
+    for name, (ours, _, values) in OPTIMIZERS.items():
+        assert set(inspect.signature(ours).parameters) == set(values), name
 
 
 def test_defaults_are_torchs():

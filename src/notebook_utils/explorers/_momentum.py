@@ -94,8 +94,9 @@ def draw_axes(ax):
     ):
         text = f"{value}".replace("-", "−")
         write(ax, RUN.left - 0.07, y, text, ha="right", fontsize=TICKS)
-    middle, below = RUN.left + RUN.width / 2, RUN.top + RUN.height + 0.45
-    write(ax, middle, below, "step", ha="center", fontsize=TICKS)
+    for panel, text in ((PLANE, "real part"), (RUN, "step")):
+        middle, below = panel.left + panel.width / 2, panel.top + panel.height + 0.45
+        write(ax, middle, below, text, ha="center", fontsize=TICKS)
     draw_frame(ax, PLANE)
     draw_frame(ax, RUN)
 
@@ -210,7 +211,8 @@ def read_range(momentum, method):
         low, high = ((1 - momentum) / (1 + momentum)) ** 2, 1
     else:
         low, high = ((1 + sign * math.sqrt(momentum)) ** 2 for sign in (-1, 1))
-    return f"complex from {low:.4f} to {high:.3f}; stable below {limit:.3f}"
+    low = np.format_float_positional(low, precision=2, fractional=False)
+    return f"complex from {low} to {high:.3f}; stable below {limit:.3f}"
 
 
 momentum_explorer = Explorer(

@@ -36,7 +36,7 @@ __all__ = ["explorer", "momentum_explorer"]
 STEPS = 100
 STEEPEST = 12.0  # the bowls' largest curvature; the smallest is a share of it
 NOISE = np.random.default_rng(0).normal(scale=6, size=(STEPS, 2)).tolist()
-LOST = 1e3  # a run whose loss has grown so many times has diverged
+LOST = 1e3  # a run whose loss has grown so many times, for good, has diverged
 
 RIVAL = "SGD"
 RULES = {
@@ -145,9 +145,9 @@ def rival_key(surface, condition, rate):
 
 
 def lost_at(losses):
-    """Return the first step at which a run has diverged, or None."""
-    lost = ~(losses <= LOST * losses[0])  # NaN, too
-    return int(lost.argmax()) if lost.any() else None
+    """Return the step from which on a run is lost, or None if it is not at its end."""
+    near = losses <= LOST * losses[0]  # NaN is not
+    return None if near[-1] else int(np.flatnonzero(near)[-1]) + 1
 
 
 # the board, in inches from the upper left
@@ -294,14 +294,22 @@ def read_run(**setting):
     lost = lost_at(losses)
     if lost is not None:
         return f"diverges: by step {lost} the loss has grown more than 1000 times"
-    start, end = losses[0], losses[-1]
-    if end >= start:
-        return f"gets nowhere: the loss was {figures(start)} and is {figures(end)}"
-    above = np.flatnonzero(losses > start / 1000)
-    if above[-1] == STEPS:
-        share = f"{100 * end / start:.2g}\N{NO-BREAK SPACE}%"
-        return f"after {STEPS} steps the loss is {figures(end)}, {share} of the start's"
-    return f"a thousandth of the loss by step {above[-1] + 1}; ends at {figures(end)}"
+    start, end, peak = losses[0], losses[-1], losses.max()
+    worst = f"; at worst it was {figures(peak)}" if peak > LOST * start else ""
+    return read_end(losses, figures(start), figures(end)) + worst
+
+
+def read_end(losses, start, end):
+    """Say where a run that has not diverged ends."""
+    if losses[-1] >= losses[0]:
+        return f"gets nowhere: the loss was {start} and is {end}"
+    above = np.flatnonzero(losses > losses[0] / 1000)
+    if above[-1] < STEPS:
+        return f"a thousandth of the loss by step {above[-1] + 1}; ends at {end}"
+    share = 100 * losses[-1] / losses[0]
+    share = f"{share:.1f}" if share >= 99 else f"{share:.2g}"
+    share += "\N{NO-BREAK SPACE}%"
+    return f"after {STEPS} steps the loss is {end}, {share} of the start's"
 
 
 def read_order(surface, condition, rate, momentum):
@@ -378,7 +386,7 @@ explorer = Explorer(
     ),
     size=(WIDTH, HEIGHT),
     presets=(
-        ("Rolling down a valley", {}),
+        ("Rolling down a bowl", {}),
         ("Too long a step", {"optimizer": "SGD", "rate": 0.2}),
         ("Off a saddle", {"surface": "saddle", "rate": 0.03, "momentum": 0.9}),
         ("A bent valley", {"surface": "Rosenbrock", "optimizer": "Adam", "rate": 0.1}),
