@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.linalg import hadamard
 
 from notebook_utils._svg import view_box
 from notebook_utils.explorers import _momentum as pair
@@ -115,20 +116,27 @@ def test_bounds_hold_the_run():
 
 
 @pytest.mark.parametrize("schedule", recipes.SCHEDULES)
-def test_the_expected_loss_is_what_many_runs_have(schedule):
-    curvatures = np.array([1 / 10, 1])
-    rng = np.random.default_rng(0)
-    rates = recipes.rates_of(schedule, 0.5)
+@pytest.mark.parametrize(
+    ("rate", "condition", "batch"), [(0.5, 10, 4), (1.8, 100, 64), (2, 1, 1)]
+)
+def test_the_expected_loss_is_what_many_runs_have(schedule, rate, condition, batch):
+    # 256 runs. Rows of a Hadamard matrix are noise of ±1 whose mean is 0 at each step
+    # and which is uncorrelated between steps, exactly; so are the means over the runs.
+    curvatures = np.array([1 / condition, 1])
+    noise = iter(hadamard(256)[1:, :, None] * [3, -3] / math.sqrt(batch))
     path = minimize(
         SGD(),
-        lambda x: curvatures * x + 3 / 2 * rng.normal(size=x.shape),
-        np.full((4000, 2), 10.0),
-        steps=60,
-        rates=rates[:60],
+        lambda x: curvatures * x + next(noise),
+        np.full((256, 2), 10.0),
+        steps=recipes.STEPS,
+        rates=recipes.rates_of(schedule, rate),
     )
-    losses = ((path**2) @ curvatures / 2).mean(axis=1)
-    expected = recipes.losses_of(schedule, 0.5, 10, 4).sum(axis=1)[:61]
-    np.testing.assert_allclose(losses, expected, rtol=0.06)
+    losses = path**2 @ curvatures / 2
+    expected = recipes.losses_of(schedule, rate, condition, batch)
+    np.testing.assert_allclose(losses.mean(axis=1), expected.sum(axis=1), rtol=1e-9)
+    # without noise, the distance
+    distance = path.mean(axis=1) ** 2 @ curvatures / 2
+    np.testing.assert_allclose(distance, expected[:, 0], rtol=1e-9, atol=1e-12)
 
 
 def test_the_floor_is_where_a_constant_rate_ends():

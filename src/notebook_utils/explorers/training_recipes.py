@@ -14,15 +14,16 @@ STEPS = 200
 STEEPEST = 1.0  # the bowl's largest curvature; the smallest is a share of it
 START = 10.0  # along both directions
 DEVIATION = 3.0  # of one example's gradient
-WARM = 40  # steps of warm-up
+STAGE = 50  # steps until the rate falls by a step
+WARM = 20  # steps of warm-up
 
 SCHEDULES = {
     "constant": lambda t, rate: constant(t, lr=rate),
-    "step": lambda t, rate: step(t, lr=rate, step_size=STEPS // 3 + 1),
+    "step": lambda t, rate: step(t, lr=rate, step_size=STAGE, gamma=0.3),
     "1/t": lambda t, rate: inverse_time(t, lr=rate, decay=0.1),
     "cosine": lambda t, rate: cosine(t, lr=rate, t_max=STEPS),
     "warm-up, cosine": lambda t, rate: (
-        warm_up(t, total_iters=WARM, start_factor=0)
+        warm_up(t, total_iters=WARM, start_factor=0.05)
         * cosine(np.maximum(t - WARM, 0), lr=rate, t_max=STEPS - WARM)
     ),
 }
@@ -183,7 +184,7 @@ explorer = Explorer(
             step=0.01,
             page=(0.03, 0.1, 0.3, 1, 1.8, 2),
         ),
-        Slider("batch", "Batch size B", 1, 256, 4, page=(1, 4, 16, 64, 256)),
+        Slider("batch", "Batch size b", 1, 256, 4, page=(1, 4, 16, 64, 256)),
         Slider("condition", "Condition number κ", 1, 100, 10, page=(1, 3, 10, 30, 100)),
     ),
     canvas=canvas,
