@@ -165,6 +165,91 @@ def test_minimize_follows_rates():
         minimize(SGD(), slope, x, steps=1, rates=[-1])
 
 
+# whole runs, beside torch's optimizers, schedulers and clipping
+
+STEPS, RATE = 200, 0.05
+RULES = {"SGD": (SGD, torch.optim.SGD), "Adam": (Adam, torch.optim.Adam)}
+CLIPS = {  # ours, and torch's in place; with limits that cut often, at first, and never
+    "no": (lambda grads: grads, lambda leaves: None),
+    **{
+        f"norm {limit:g}": (
+            lambda grads, c=limit: clip_by_norm(grads, max_norm=c),
+            lambda leaves, c=limit: torch.nn.utils.clip_grad_norm_(leaves, c),
+        )
+        for limit in (2.0, 20.0, 1e3)
+    },
+    **{
+        f"value {limit:g}": (
+            lambda grads, c=limit: clip_by_value(grads, clip_value=c),
+            lambda leaves, c=limit: torch.nn.utils.clip_grad_value_(leaves, c),
+        )
+        for limit in (0.2, 2.0, 1e3)
+    },
+}
+
+
+def scheduled():
+    """Each schedule with each option at two values, and warm-up before a cosine."""
+    for name in schedules(1, 1, 1, 0):
+        for period, gamma, end in ((200, 0.9, 0.0), (230, 0.5, 0.01), (30, 0.99, 0.02)):
+            if name != "cosine" or period >= STEPS:  # torch's climbs again
+                theirs_, ours = schedules(RATE, period, gamma, end)[name]
+                yield pytest.param(theirs_, ours, id=f"{name} {period} {gamma}")
+
+    def both(optimizer):
+        first = theirs.LinearLR(optimizer, start_factor=0.1, total_iters=20)
+        second = theirs.CosineAnnealingLR(optimizer, T_max=180)
+        return theirs.SequentialLR(optimizer, [first, second], milestones=[20])
+
+    def joined(t):
+        rest = cosine(np.maximum(t - 20, 0), lr=RATE, t_max=180)
+        return warm_up(t, total_iters=20, start_factor=0.1) * rest
+
+    yield pytest.param(both, joined, id="both")
+
+
+def follow(rule, scheduler, schedule, clip):
+    """Take 200 steps beside torch; return at how many gradients were cut."""
+    ours, oracle = RULES[rule]
+    cut, cut_theirs = CLIPS[clip]
+    rates = schedule(np.arange(STEPS))
+    rng = np.random.default_rng(0)
+    start = [3 * rng.standard_normal(shape) for shape in ((4,), (2, 3))]
+    leaves = [torch.tensor(x, requires_grad=True) for x in start]
+    optimizer, arrays, torchs = ours(), start, oracle(leaves, lr=RATE)
+    following, clipped = scheduler(torchs), 0
+    for t in range(STEPS):
+        optimizer.lr = rates[t]
+        grads = [slope(x) for x in arrays]
+        kept = cut(grads)
+        clipped += any(map(np.any, map(np.not_equal, kept, grads)))
+        arrays = optimizer.step(arrays, kept)
+        for leaf in leaves:
+            leaf.grad = slope(leaf.detach())
+        cut_theirs(leaves)
+        torchs.step()
+        following.step()
+        for x, leaf in zip(arrays, leaves, strict=True):
+            wanted = leaf.detach().numpy()
+            np.testing.assert_allclose(x, wanted, rtol=0, atol=1e-6)
+    assert not np.allclose(arrays[0], start[0])
+    return clipped
+
+
+@pytest.mark.parametrize(("scheduler", "schedule"), list(scheduled()))
+@pytest.mark.parametrize("rule", RULES)
+def test_200_scheduled_steps_are_torchs(rule, scheduler, schedule):
+    assert follow(rule, scheduler, schedule, "no") == 0
+
+
+@pytest.mark.parametrize("clip", list(CLIPS)[1:])
+@pytest.mark.parametrize("rule", RULES)
+def test_200_clipped_steps_are_torchs(rule, clip):
+    for case in list(scheduled())[:1] + list(scheduled())[-1:]:
+        clipped = follow(rule, *case.values, clip)
+        assert (clipped > 0) == ("1000" not in clip)
+
+
 # clipping
 
 
