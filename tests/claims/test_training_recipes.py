@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import torch
+from scipy.linalg import hadamard
 from torch.utils.data import DataLoader
 
 from notebook_utils.descent import coordinate_descent, newton
@@ -138,21 +139,29 @@ def test_a_batchs_gradient_is_an_estimate():
         assert noted(variance, batch) == 0 != truth
 
 
+def signs(deviation):
+    """Yield noise for 64 runs: at each step of mean 0, unrelated to all other steps.
+
+    The rows of a Hadamard matrix are that exactly, so the runs' mean squares are the
+    expected ones.
+    """
+    return iter(deviation * hadamard(64)[1:])
+
+
 def test_noise_sets_a_floor():
     def noted(rate, curvature, variance):
         return rate * variance / (curvature * (2 - rate * curvature))
 
-    rng = np.random.default_rng(0)
     for rate, curvature, deviation in ((0.5, 1, 1), (0.2, 3, 1), (0.5, 1, 3)):
+        noise = signs(deviation)
 
-        def slope(x, curvature=curvature, deviation=deviation):
-            return curvature * x + deviation * rng.normal(size=x.shape)
+        def slope(x, curvature=curvature, noise=noise):
+            return curvature * x + next(noise)
 
-        chains = np.full(20_000, 2.0)
-        ends = minimize(SGD(lr=rate), slope, chains, steps=30)[-1]
+        ends = minimize(SGD(lr=rate), slope, np.full(64, 2.0), steps=40)[-1]
         floor = noted(rate, curvature, deviation**2)
-        assert abs(ends.var() - floor) < 0.04 * floor
-        quiet = minimize(SGD(lr=rate), lambda x, c=curvature: c * x, [2.0], steps=30)
+        assert np.isclose(ends.var(), floor, rtol=1e-9)
+        quiet = minimize(SGD(lr=rate), lambda x, c=curvature: c * x, [2.0], steps=40)
         assert quiet[-1, 0] ** 2 < 1e-3 * floor
 
 
@@ -318,10 +327,9 @@ def test_how_far_a_clipped_step_leads():
 
 def squared_error(steps, batch):
     """Return the mean squared error after so many noisy steps, over many runs."""
-    rng = np.random.default_rng(steps)
-    x = np.full(10_000, 0.3)
+    x, noise = np.full(64, 0.3), signs(1 / math.sqrt(batch))
     for _ in range(steps):
-        x = x - 0.1 * (x + rng.normal(size=x.shape) / math.sqrt(batch))
+        x = x - 0.1 * (x + next(noise))
     return np.mean(x**2)
 
 
@@ -338,8 +346,8 @@ def test_when_the_batch_matters():
         single = squared_error(steps, 1)
         for batch in (4, 16):
             truth = squared_error(steps, batch)
-            assert abs(corrected(steps, batch) - truth) < 0.05 * truth
-            assert abs(corrected(steps, 1) - single) < 0.05 * single
+            assert np.isclose(corrected(steps, batch), truth, rtol=1e-9)
+            assert np.isclose(corrected(steps, 1), single, rtol=1e-9)
             # the distance that is left does not ask for the batch
             fits = abs(noted(single, batch) - truth) < 0.05 * truth
             assert fits == (steps == 60)
