@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from normalized import TINY, accuracy, batch_norm, growth, layer, weight_gradients
 from scipy import stats
-from scipy.stats import qmc
 from torch import nn
 
 RNG = np.random.default_rng(0)
@@ -254,22 +253,3 @@ def test_a_loss_that_is_not_a_number():
             assert noted(rate, curvature) == (not np.isfinite(w))
     # once the weights are infinite, a step is infinity less infinity
     assert math.isnan(math.inf - 1.5 * math.inf)
-
-
-def test_random_search_and_a_grid():
-    def noted(points):
-        return qmc.discrepancy(points)
-
-    def corrected(points):
-        return len(set(points[:, 0]))
-
-    across, down = np.meshgrid(np.arange(3) / 3 + 1 / 6, np.arange(4) / 4 + 1 / 8)
-    grid = np.stack([across.ravel(), down.ravel()], axis=1)
-    assert corrected(grid) == 3
-    drawn = [np.random.default_rng(seed).random((12, 2)) for seed in range(20)]
-    for points in drawn:
-        assert corrected(points) == len(np.unique(points[:, 0])) == 12
-    # the larger the discrepancy, the less evenly is the square covered
-    covered = [noted(points) for points in drawn]
-    assert np.median(covered) > 1.3 * noted(grid)
-    assert 0 < noted(grid) < 0.05

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import torch
 from scipy.linalg import hadamard
+from scipy.stats import qmc
 from torch.utils.data import DataLoader
 
 from notebook_utils.descent import coordinate_descent, newton
@@ -422,3 +423,22 @@ def test_each_method_has_its_losses():
     winners["corners along the axes"] = max(exact, key=exact.get)
     assert exact["coordinate descent"] > exact["gradient descent"]
     assert noted() == winners
+
+
+def test_random_search_and_a_grid():
+    def noted(points):
+        return qmc.discrepancy(points)
+
+    def corrected(points):
+        return len(set(points[:, 0]))
+
+    across, down = np.meshgrid(np.arange(3) / 3 + 1 / 6, np.arange(4) / 4 + 1 / 8)
+    grid = np.stack([across.ravel(), down.ravel()], axis=1)
+    assert corrected(grid) == 3
+    drawn = [np.random.default_rng(seed).random((12, 2)) for seed in range(20)]
+    for points in drawn:
+        assert corrected(points) == len(np.unique(points[:, 0])) == 12
+    # the larger the discrepancy, the less evenly is the square covered
+    covered = [noted(points) for points in drawn]
+    assert np.median(covered) > 1.3 * noted(grid)
+    assert 0 < noted(grid) < 0.05
