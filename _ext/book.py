@@ -31,7 +31,9 @@ def say(kind, what, detail=""):
 
 def execute_notebooks():
     """Execute the chapters that are not cached; return chapter to executed file."""
+    # what may take long goes first, so that no core waits for it at the end
     paths = notebooks.all_notebooks()
+    paths.sort(key=lambda path: -notebooks.budget(notebooks.read(path)))
     files, failures = {}, []
     with ThreadPoolExecutor(WORKERS) as pool:
         futures = {pool.submit(notebooks.executed, path): path for path in paths}

@@ -93,14 +93,18 @@ def run(path):
         for output in cell.outputs:
             if output.get("name") == "stderr":
                 raise NotebookError(f"{name}, code cell {number} warns: {output.text}")
-    budget = BUDGETS["trains" in _setup_tags(notebook)]
-    if usage.cpu > budget:
+    if usage.cpu > budget(notebook):
         raise NotebookError(
-            f"{name} took {usage.cpu:.1f} s of CPU, its budget is {budget} s"
+            f"{name} took {usage.cpu:.1f} s of CPU, its budget is {budget(notebook)} s"
         )
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     return notebook, usage
+
+
+def budget(notebook):
+    """Return how many seconds of CPU a notebook may take."""
+    return BUDGETS["trains" in _setup_tags(notebook)]
 
 
 def _setup_tags(notebook):

@@ -1,5 +1,6 @@
 """Headless Chromium over the built book, served from a folder below the root."""
 
+import contextlib
 import functools
 import os
 import threading
@@ -74,9 +75,9 @@ class Visit:
             self.complaints.append(f"{message.text} {message.location.get('url', '')}")
 
 
-@pytest.fixture
-def visit(browser):
-    """Open a page of the book and watch it; at the end nothing may have gone wrong."""
+@contextlib.contextmanager
+def watching(browser):
+    """Open pages of the book and watch them; at the end nothing may have gone wrong."""
     visits, contexts = [], []
 
     def open_page(address, *, quiet=True, **options):
@@ -93,3 +94,16 @@ def visit(browser):
         context.close()
     for seen in visits:
         assert seen.complaints == []
+
+
+@pytest.fixture(scope="session")
+def watch(browser):
+    """Watch pages for as long as a test, or several, need them."""
+    return functools.partial(watching, browser)
+
+
+@pytest.fixture
+def visit(watch):
+    """Open a page for one test."""
+    with watch() as open_page:
+        yield open_page

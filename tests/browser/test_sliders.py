@@ -49,7 +49,8 @@ class OnPage:
         self.figure = self.page.locator(self.selector)
 
     def ready(self):
-        """Scroll to the explorer and wait for its frames."""
+        """Note what was asked so far, scroll to the explorer, wait for its frames."""
+        self.early = list(self.seen.requests)
         self.figure.scroll_into_view_if_needed()
         self.page.wait_for_selector(f"{self.selector}[data-ready]")
         self.settle()
@@ -67,6 +68,11 @@ class OnPage:
             box.select_option(str(len(control.page) - 1 if last else 0))
         else:
             box.press("End" if last else "Home")
+        self.settle()
+
+    def reset(self):
+        """Go back to the default."""
+        self.figure.get_by_role("button", name="Reset", exact=True).click()
         self.settle()
 
     def settle(self):
@@ -102,11 +108,19 @@ class OnPage:
         return self.figure.locator("svg.nu-picture").inner_html()
 
 
-@pytest.fixture(params=sorted(WHERE))
-def on_page(request, visit, site):
-    """Each explorer of the book in turn, loaded."""
+@pytest.fixture(scope="module", params=sorted(WHERE))
+def loaded(request, watch, site):
+    """Each explorer of the book in turn, on a page that tests share in their order."""
     explorer = EXPLORERS[request.param]
-    return OnPage(explorer, visit(f"{site}/{WHERE[request.param]}")).ready()
+    with watch() as visit:
+        yield OnPage(explorer, visit(f"{site}/{WHERE[request.param]}")).ready()
+
+
+@pytest.fixture
+def on_page(loaded):
+    """Each explorer of the book in turn, at its default."""
+    loaded.reset()
+    return loaded
 
 
 def test_every_explorer_is_on_a_page():
@@ -114,10 +128,27 @@ def test_every_explorer_is_on_a_page():
     assert sorted(WHERE) == sorted(EXPLORERS)
 
 
-def test_default_is_what_the_package_draws(on_page):
+def test_default_is_what_the_package_draws(loaded):
     """Before anything is touched, picture and read-out are the default's."""
-    on_page.check()
-    assert on_page.values() == on_page.explorer.values()
+    before = loaded.check()
+    assert loaded.values() == loaded.explorer.values()
+    loaded.reset()
+    assert loaded.check() == before
+
+
+def test_the_page_below_does_not_jump(loaded):
+    """The read-out keeps its greatest height, and begins with no more than it needs."""
+    height = "dl => dl.offsetHeight"
+    needs = "dl => [...dl.children].at(-1).getBoundingClientRect().bottom"
+    needs += " - dl.getBoundingClientRect().top"
+    readout = loaded.figure.locator(".nu-readout")
+    heights = [readout.evaluate(height)]
+    assert heights[0] == pytest.approx(readout.evaluate(needs), abs=1)
+    for control in loaded.explorer.fixed:
+        loaded.go_to_end(control, True)
+        heights.append(readout.evaluate(height))
+        assert heights[-1] >= readout.evaluate(needs) - 1
+    assert heights == sorted(heights)
 
 
 def test_each_slider_at_both_ends(on_page):
@@ -134,8 +165,7 @@ def test_each_slider_at_both_ends(on_page):
                 assert picture != before[0], f"the picture ignores {control.name}"
                 assert texts != before[1], f"the read-out ignores {control.name}"
         assert len(seen) == 2, f"{control.name}: both ends look the same"
-        on_page.figure.get_by_role("button", name="Reset").click()
-        on_page.settle()
+        on_page.reset()
         assert on_page.check() == before
 
 
@@ -154,21 +184,6 @@ def test_arrow_keys_and_labels(on_page):
         said = re.sub("^-", "\N{MINUS SIGN}", str(value))
         assert box.get_attribute("aria-valuetext") == said
         assert on_page.figure.locator("output").first.text_content() == said
-
-
-def test_the_page_below_does_not_jump(on_page):
-    """The read-out keeps its greatest height, and begins with no more than it needs."""
-    height = "dl => dl.offsetHeight"
-    needs = "dl => [...dl.children].at(-1).getBoundingClientRect().bottom"
-    needs += " - dl.getBoundingClientRect().top"
-    readout = on_page.figure.locator(".nu-readout")
-    heights = [readout.evaluate(height)]
-    assert heights[0] == pytest.approx(readout.evaluate(needs), abs=1)
-    for control in on_page.explorer.fixed:
-        on_page.go_to_end(control, True)
-        heights.append(readout.evaluate(height))
-        assert heights[-1] >= readout.evaluate(needs) - 1
-    assert heights == sorted(heights)
 
 
 def test_presets(on_page):
@@ -214,24 +229,24 @@ def test_steps_play_pause_and_click(on_page):
 
 def test_works_with_the_network_off(on_page):
     """Once loaded, an explorer needs nothing from anywhere."""
-    on_page.page.context.set_offline(True)
     control = on_page.explorer.fixed[-1]
     before = on_page.picture()
-    on_page.go_to_end(control, last=True)
-    on_page.check()
-    assert on_page.picture() != before
+    on_page.page.context.set_offline(True)
+    try:
+        on_page.go_to_end(control, last=True)
+        on_page.check()
+        assert on_page.picture() != before
+    finally:
+        on_page.page.context.set_offline(False)
 
 
-@pytest.mark.parametrize("name", sorted(WHERE))
-def test_transfer_is_small_and_late(visit, site, name):
+def test_transfer_is_small_and_late(loaded):
     """Frames come when the explorer is near, and stay within the budget."""
-    seen = visit(f"{site}/{WHERE[name]}")
-    far = [url for url in seen.requests if "/_explorers/" in url]
-    on_page = OnPage(EXPLORERS[name], seen).ready()
-    near = [url for url in seen.requests if f"/_explorers/{name}-" in url]
-    assert far == []
+    assert [url for url in loaded.early if "/_explorers/" in url] == []
+    frames = f"/_explorers/{loaded.explorer.name}-"
+    near = [url for url in loaded.seen.requests if frames in url]
     assert len(near) == 1
-    response = on_page.page.request.get(near[0])
+    response = loaded.page.request.get(near[0])
     assert 0 < len(response.body()) <= BUDGET
 
 
@@ -250,7 +265,7 @@ def test_default_stands_without_javascript(visit, site, name):
 @pytest.mark.parametrize("name", sorted(WHERE))
 def test_missing_frames_are_said(visit, site, name):
     """If the frames cannot be loaded, the page says so and keeps the default."""
-    seen = visit(f"{site}/index.html", quiet=False)
+    seen = visit("about:blank", quiet=False)
     seen.page.route("**/_explorers/**", lambda route: route.fulfill(status=404))
     seen.page.goto(f"{site}/{WHERE[name]}")
     figure = seen.page.locator(f"#explorer-{name}")
