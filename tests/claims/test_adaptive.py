@@ -387,3 +387,41 @@ def test_the_weights_of_adam_add_up_to_one():
     assert np.isclose(states[0]["exp_avg"], 0.1 * 5)
     pairs = itertools.pairwise(noted(1, 0.9, t) for t in range(1, 9))
     assert all(a > b for a, b in pairs)
+
+
+def test_where_weight_decay_is_l2():
+    def noted(x, g, rate, decay, divide):
+        return x - rate * divide(g + decay * x)
+
+    def corrected(x, g, rate, decay, divide):
+        return (1 - rate * decay) * x - rate * divide(g)
+
+    def moved(optimizer, x, gradients, **options):
+        x = torch.tensor(x, dtype=torch.float64)
+        rule = optimizer([x], lr=0.1, weight_decay=0.5, **options)
+        for g in gradients:
+            x.grad = torch.tensor(g, dtype=torch.float64)
+            rule.step()
+        return x.item()
+
+    def by_size(slope):
+        return slope / (abs(slope) + 1e-8)
+
+    for x, g in itertools.product((-3.0, 0.7, 5.0), (-0.2, 1.0, 5.0)):
+        l2 = noted(x, g, 0.1, 0.5, lambda slope: slope)
+        decayed = corrected(x, g, 0.1, 0.5, lambda slope: slope)
+        assert np.isclose(l2, decayed)
+        assert np.isclose(l2, moved(torch.optim.SGD, x, [g]))
+        l2 = noted(x, g, 0.1, 0.5, by_size)
+        decayed = corrected(x, g, 0.1, 0.5, by_size)
+        assert np.isclose(l2, moved(torch.optim.Adam, x, [g]))
+        assert np.isclose(decayed, moved(torch.optim.AdamW, x, [g]))
+        assert abs(l2 - decayed) > 0.03
+        # momentum: the penalty enters the velocity, a decay would stay outside
+        velocity, position = 0.0, x
+        for _ in range(2):
+            velocity = 0.9 * velocity + g
+            position = corrected(position, velocity, 0.1, 0.5, lambda slope: slope)
+        rolled = [moved(torch.optim.SGD, x, [g] * n, momentum=0.9) for n in (1, 2)]
+        assert np.isclose(rolled[0], corrected(x, g, 0.1, 0.5, lambda slope: slope))
+        assert abs(rolled[1] - position) > 0.02
