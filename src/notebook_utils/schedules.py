@@ -91,8 +91,8 @@ def inverse_time(t, *, lr, decay):
 
     .. math:: \frac{\eta}{1 + \delta t}
 
-    Its sum over all t is infinite and that of its squares is not, which is what Robbins
-    and Monro ask for.
+    With δ > 0 its sum over all t is infinite and that of its squares is not, which is
+    what Robbins and Monro ask for.
 
     Parameters
     ----------

@@ -127,17 +127,19 @@ def test_batches_too_small_and_too_large():
 
 
 def test_a_batchs_gradient_is_an_estimate():
-    def noted(variance, batch):
-        return 0 * variance
+    def noted(rows, draw):
+        return sum(rows[i] for i in draw) / len(draw)
 
-    def corrected(variance, batch):
-        return variance / batch
-
-    variance = np.var(example_gradients(W), axis=0).sum()
-    for batch in (1, 2, 3, 4):
-        truth = spread(batch, replace=True)
-        assert np.isclose(corrected(variance, batch), truth)
-        assert noted(variance, batch) == 0 != truth
+    error = torch.nn.functional.mse_loss(torch.tensor(X @ W), torch.tensor(Y)).item()
+    cases = ((X @ W - Y) ** 2, error), (example_gradients(W), full_gradient(W))
+    for rows, truth in cases:
+        for batch in (1, 2, 3, 4):
+            draws = itertools.product(range(6), repeat=batch)
+            found = np.array([noted(rows, draw) for draw in draws])
+            np.testing.assert_allclose(found.mean(axis=0), truth)
+            # no more than an estimate
+            variance = np.var(rows, axis=0) / batch
+            np.testing.assert_allclose(found.var(axis=0), variance)
 
 
 def signs(deviation):
