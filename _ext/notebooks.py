@@ -11,6 +11,7 @@ from typing import NamedTuple
 import nbformat
 import yaml
 from cache import CACHE, ROOT, keep, notebook_key
+from kernels import AsyncFolderKernelManager
 from nbclient import NotebookClient
 
 SETUP = """\
@@ -76,6 +77,7 @@ def run(path):
         timeout=TIMEOUT,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
+        kernel_manager_class=AsyncFolderKernelManager,
         store_widget_state=False,
         # ipykernel warns of every kernel that it runs over TCP
         extra_arguments=["--log-level=40"],

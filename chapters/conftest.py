@@ -1,6 +1,11 @@
 """How nbval reads the notebooks of this book, which git holds without counts."""
 
+import nbval.kernel
+from kernels import FolderKernelManager
+
 PICTURES = ("image/svg+xml",)  # drawn anew by every build; their captions are compared
+# nbval has no option for it
+nbval.kernel.KernelManager = FolderKernelManager
 
 
 def pytest_collection_modifyitems(items):

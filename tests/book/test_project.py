@@ -4,9 +4,12 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
+from pathlib import Path
 
 import cache
+import kernels
 import nbformat
 import notebooks
 import pytest
@@ -150,6 +153,22 @@ def test_a_cell_that_raises_is_named(tmp_path, monkeypatch):
     message = r"failing\.ipynb, code cell 1: (.|\n)*ZeroDivisionError"
     with pytest.raises(notebooks.NotebookError, match=message):
         notebooks.run(path)
+
+
+@pytest.mark.parametrize(
+    "manager", [kernels.FolderKernelManager, kernels.AsyncFolderKernelManager]
+)
+def test_each_kernel_has_a_folder_of_its_own(manager, tmp_path, monkeypatch):
+    """No two kernels can take each other's ports; a name too long is not tried."""
+    managers = [manager(), manager()]
+    folders = [Path(each.ip).parent for each in managers]
+    assert [each.transport for each in managers] == ["ipc", "ipc"]
+    assert folders[0] != folders[1]
+    assert all(folder.is_dir() for folder in folders)
+    deep = tmp_path / ("x" * kernels.LONGEST)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    assert manager().transport == "tcp"
 
 
 def test_keys_change_with_what_results_depend_on(tmp_path, monkeypatch):
