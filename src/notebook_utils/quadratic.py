@@ -8,7 +8,7 @@ called ``step`` here, and the momentum β.
 import math
 
 from notebook_utils._optimizer import number
-from notebook_utils.arrays import as_floats
+from notebook_utils.arrays import as_floats, bind_shapes
 
 
 def roots(step, *, momentum=0.0, nesterov=False):
@@ -170,6 +170,80 @@ def best_momentum(smallest, largest):
     low, high = (math.sqrt(each) for each in _curvatures(smallest, largest))
     factor = (high - low) / (high + low)
     return 4 / (high + low) ** 2, factor**2, factor
+
+
+def expected_loss(curvatures, rates, *, start, variance):
+    r"""Return the expected loss of stochastic descent at each step, in its two parts.
+
+    Each coordinate has a curvature λ of its own, and each gradient fresh noise of
+    variance σ². With m_t for the mean and V_t for the variance of a coordinate
+
+    .. math:: m_{t+1} = (1 - \eta_t\lambda)\, m_t, \qquad
+              V_{t+1} = (1 - \eta_t\lambda)^2\, V_t + \eta_t^2 \sigma^2
+
+    and the expected loss is the sum of λ (m² + V) / 2 over the coordinates.
+
+    Parameters
+    ----------
+    curvatures : (n,) array
+    rates : (steps,) array
+        η_t, the learning rate of each step.
+    start : (n,) array
+    variance : float
+        σ² of the gradient's noise in each coordinate, at least 0; of a batch of b
+        independent examples 1/b of one example's.
+
+    Returns
+    -------
+    parts : (steps + 1, 2) array
+        What is left of the distance, and what the noise has brought.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or the variance is negative.
+    """
+    xp, (lam, rates, mean) = as_floats(curvatures=curvatures, rates=rates, start=start)
+    bind_shapes(curvatures=("n", lam), rates=("steps", rates), start=("n", mean))
+    variance = number(variance, "variance")
+    spread, parts = xp.zeros_like(mean), []
+    for t in range(rates.shape[0] + 1):
+        parts.append(xp.stack([xp.sum(lam * each) / 2 for each in (mean**2, spread)]))
+        if t < rates.shape[0]:
+            shrink = 1 - rates[t] * lam
+            mean = shrink * mean
+            spread = shrink**2 * spread + rates[t] ** 2 * variance
+    return xp.stack(parts)
+
+
+def noise_floor(curvature, rate, *, variance):
+    r"""Return the variance at which stochastic descent comes to rest, at one rate.
+
+    .. math:: V = \frac{\eta\, \sigma^2}{\lambda\, (2 - \eta\lambda)}
+
+    Where ηλ is not between 0 and 2 it does not converge, and the answer is infinite.
+
+    Parameters
+    ----------
+    curvature, rate : (...) array
+        λ and η.
+    variance : float
+        σ² of the gradient's noise, at least 0.
+
+    Returns
+    -------
+    floor : (...) array
+
+    Raises
+    ------
+    ValueError
+        If the variance is negative.
+    """
+    xp, (lam, eta) = as_floats(curvature=curvature, rate=rate)
+    step = eta * lam
+    safe = xp.where((step > 0) & (step < 2), step, xp.ones_like(step))
+    floor = eta**2 * number(variance, "variance") / (safe * (2 - safe))
+    return xp.where(step == safe, floor, xp.full_like(step, math.inf))
 
 
 def _curvatures(smallest, largest):

@@ -909,15 +909,6 @@ SETTINGS = [
 LABELS = [label for label, _ in CONVOLUTION.readout]
 
 
-@pytest.fixture
-def one_thread():
-    """Let torch compute in one thread: for so small inputs it is far quicker."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def torch_side(size, kernel, stride, padding, dilation):
     """Return the side of torch's output, or None where torch refuses."""
     x = torch.ones(1, 1, size, size, dtype=torch.float64)
@@ -942,7 +933,6 @@ def torch_reads(size, kernel, stride, padding, dilation, output=None):
     return x.grad[0, 0] != 0
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_output_sizes_are_torchs():
     fitting = 0
     for setting in SETTINGS:
@@ -1006,7 +996,6 @@ def record(monkeypatch):
     return cells, crosses
 
 
-@pytest.mark.usefixtures("one_thread")
 @for_sample
 def test_what_is_read_is_what_autograd_says(setting):
     size, padding = setting["size"], setting["padding"]
@@ -1023,7 +1012,6 @@ def test_what_is_read_is_what_autograd_says(setting):
     assert numbers(lines[LABELS[2]]) == ([dropped, dropped] if dropped else [])
 
 
-@pytest.mark.usefixtures("one_thread")
 @for_sample
 def test_what_is_crossed_out_is_what_autograd_says(setting, record):
     cells, crosses = record
@@ -1039,7 +1027,6 @@ def test_what_is_crossed_out_is_what_autograd_says(setting, record):
     assert never == indices(~torch_reads(**setting))
 
 
-@pytest.mark.usefixtures("one_thread")
 @for_sample
 def test_what_one_output_reads_is_what_autograd_says(setting, record):
     cells, _ = record

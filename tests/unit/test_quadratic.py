@@ -1,6 +1,7 @@
 """Predicted roots and rates against NumPy's roots, and against the optimizers' runs."""
 
 from collections import Counter
+from itertools import product
 
 import numpy as np
 import pytest
@@ -14,12 +15,15 @@ from notebook_utils.optimizers import SGD, Momentum, Nesterov, minimize
 from notebook_utils.quadratic import (
     best_descent,
     best_momentum,
+    expected_loss,
+    noise_floor,
     rate,
     roots,
     stable_step,
 )
 
 SEEN = Counter()
+DTYPES = ("float32", "float64")
 
 
 @st.composite
@@ -183,6 +187,60 @@ def test_known_values():
     assert stable_step(nesterov=True) == stable_step() == 2
 
 
+@st.composite
+def noisy_descents(draw):
+    """Draw curvatures, rates, a start and a variance."""
+    size, steps = draw(st.integers(1, 3)), draw(st.integers(0, 6))
+    sizes = (size, steps, size)
+    values = st.floats(0.0625, 2, width=32)
+    lists = [draw(st.lists(values, min_size=k, max_size=k)) for k in sizes]
+    kind, dtype = draw(st.sampled_from(KINDS)), draw(st.sampled_from(DTYPES))
+    return *(np.array(each, dtype) for each in lists), draw(values), kind
+
+
+@given(noisy_descents())
+def test_expected_loss_is_the_mean_over_all_signs(case):
+    """Noise of ±σ, all sequences of signs: the mean over the runs is exact."""
+    curvatures, rates, start, variance, kind = case
+    arrays = [in_kind(each, kind) for each in (curvatures, rates, start)]
+    found = expected_loss(*arrays[:2], start=arrays[2], variance=variance)
+    assert found.shape == (len(rates) + 1, 2)
+    assert str(found.dtype).endswith(str(start.dtype))
+    signs = np.array([*product((-1.0, 1.0), repeat=len(rates))])
+    x = np.repeat(start[None].astype(float), len(signs), axis=0)
+    for t in range(len(rates) + 1):
+        mean, spread = x.mean(axis=0), x.var(axis=0)
+        parts = [(curvatures * each).sum() / 2 for each in (mean**2, spread)]
+        tolerance = 1e-4 if start.dtype == np.float32 else 1e-9
+        np.testing.assert_allclose(found[t], parts, rtol=tolerance, atol=tolerance)
+        if t < len(rates):
+            noise = np.sqrt(variance) * signs[:, t : t + 1]
+            x = x - rates[t] * (curvatures * x + noise)
+    SEEN.update(("expected_loss", name) for name in ("examples", kind))
+
+
+@given(noisy_descents())
+def test_noise_floor_stays(case):
+    """One more step leaves the floor; where no step does it is infinite."""
+    curvatures, rates, _, variance, kind = case
+    for eta in rates:
+        floor = noise_floor(in_kind(curvatures, kind), float(eta), variance=variance)
+        floor = np.asarray(floor, float)
+        step = float(eta) * curvatures.astype(float)
+        after = (1 - step) ** 2 * floor + float(eta) ** 2 * variance
+        inside = step < 2
+        assert np.isinf(floor[~inside]).all()
+        np.testing.assert_allclose(floor[inside], after[inside], rtol=1e-4)
+    SEEN.update(("noise_floor", name) for name in ("examples", kind))
+
+
+def test_noise_by_hand():
+    assert noise_floor(1, 0.5, variance=3) == 1
+    assert noise_floor(2, 1, variance=1) == noise_floor(0, 1, variance=1) == np.inf
+    parts = expected_loss([1], [0.5], start=[4], variance=3)
+    np.testing.assert_allclose(parts, [[8, 0], [2, 0.375]])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -192,6 +250,12 @@ def test_known_values():
         (lambda: stable_step(momentum=2), "momentum is 2, but must be"),
         (lambda: best_descent(0, 1), "smallest is 0, but must be a number greater"),
         (lambda: best_descent(1, "a"), "largest is 'a', but must be a number greater"),
+        (lambda: expected_loss([1, 2], [1], start=[1], variance=1), "start"),
+        (
+            lambda: expected_loss([1], [1], start=[1], variance=-1),
+            "variance is -1, but must be",
+        ),
+        (lambda: noise_floor(1, 1, variance="a"), "variance is 'a', but must be"),
         (lambda: best_momentum(2, 1), "smallest is 2, but must be at most largest, 1"),
     ],
 )

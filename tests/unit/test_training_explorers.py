@@ -149,6 +149,35 @@ def test_the_floor_is_where_a_constant_rate_ends():
     assert recipes.explorer.read(rate=2)["Floor, if η stayed"].startswith("none")
 
 
+@pytest.mark.parametrize(
+    ("part", "schedule", "rate", "condition", "batch", "told"),
+    [
+        (1, "constant", 1, 10, 4, 1.7),
+        (1, "constant", 1, 100, 4, 1.68),
+        (1, "constant", 1, 10, 64, 0.11),
+        (1, "constant", 0.3, 10, 4, 0.37),
+        (1, "constant", 0.25, 10, 16, 0.08),
+        (2, "cosine", 1, 10, 4, 0.14),
+        (2, "1/t", 1, 10, 4, 0.09),
+        (2, "step", 1, 10, 4, 0.10),
+        (2, "warm-up, cosine", 1, 10, 4, 0.15),
+        (0, "1/t", 1, 100, 4, 0.27),
+        (0, "cosine", 1, 100, 4, 0.07),
+        (1, "step", 1, 100, 4, 0.30),
+        (1, "cosine", 1, 100, 4, 0.33),
+        (1, "warm-up, cosine", 1, 100, 4, 0.34),
+        (2, "1/t", 1, 100, 4, 0.37),
+        (2, "1/t", 0.3, 100, 4, 0.43),
+        (2, "cosine", 0.3, 100, 4, 0.35),
+    ],
+)
+def test_what_the_folded_answers_say(part, schedule, rate, condition, batch, told):
+    # the distance, the noise, both
+    distance, noise = recipes.losses_of(schedule, rate, condition, batch)[-1]
+    found = (distance, noise, distance + noise)[part]
+    assert abs(found - told) <= (0.05 if told == 1.7 else 0.0051)
+
+
 def test_the_words_add_up():
     for setting in RECIPES:
         texts = recipes.explorer.read(**setting)

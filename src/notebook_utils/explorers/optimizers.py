@@ -17,6 +17,7 @@ from notebook_utils.explorers.panels import (
     draw_dots,
     draw_frame,
     draw_pieces,
+    power_of_ten,
     thin,
     write,
 )
@@ -29,6 +30,12 @@ from notebook_utils.optimizers import (
     Nesterov,
     RMSProp,
     minimize,
+)
+from notebook_utils.surfaces import (
+    rosenbrock,
+    rosenbrock_gradient,
+    saddle,
+    saddle_gradient,
 )
 
 __all__ = ["explorer", "momentum_explorer"]
@@ -55,7 +62,7 @@ WITH_MOMENTUM = ("Momentum", "Nesterov", "Adam")
 
 
 class Surface(NamedTuple):
-    """A loss over the plane, 0 at its lowest points."""
+    """A loss over the plane, 0 at its lowest points, and the part that is shown."""
 
     loss: Callable
     gradient: Callable
@@ -71,7 +78,7 @@ def bowl(condition, **options):
     """Make a quadratic whose curvatures are L / κ across and L up."""
     curvatures = np.array([STEEPEST / condition, STEEPEST])
     return Surface(
-        loss=lambda x, y: (curvatures[0] * x**2 + curvatures[1] * y**2) / 2,
+        loss=lambda p: p**2 @ curvatures / 2,
         gradient=lambda p: curvatures * p,
         start=(-4.0, 3.0),
         lowest=((0, 0),),
@@ -83,8 +90,8 @@ def bowl(condition, **options):
 
 
 SADDLE = Surface(
-    loss=lambda x, y: 2 * x**2 + (y**2 - 9) ** 2 / 36,
-    gradient=lambda p: np.array([4 * p[0], p[1] * (p[1] ** 2 - 9) / 9]),
+    loss=saddle,
+    gradient=saddle_gradient,
     start=(-4.0, 0.05),
     lowest=((0, -3), (0, 3)),
     corner=(-5, -5),
@@ -92,10 +99,8 @@ SADDLE = Surface(
     levels=(0.25, 1, 2.25, 4, 8, 16, 32, 50),
 )
 ROSENBROCK = Surface(
-    loss=lambda x, y: (1 - x) ** 2 + 10 * (y - x**2) ** 2,
-    gradient=lambda p: np.array(
-        [-2 * (1 - p[0]) - 40 * p[0] * (p[1] - p[0] ** 2), 20 * (p[1] - p[0] ** 2)]
-    ),
+    loss=rosenbrock,
+    gradient=rosenbrock_gradient,
     start=(-1.2, 1.0),
     lowest=((1, 1),),
     corner=(-2, -1),
@@ -124,7 +129,7 @@ def run(surface, condition, optimizer, rate, momentum):
     with np.errstate(all="ignore"):  # who diverges may overflow
         rule = RULES[optimizer](rate, momentum)
         path = minimize(rule, gradient, place.start, steps=STEPS)
-        losses = place.loss(*path.T)
+        losses = place.loss(path)
     return path, losses
 
 
@@ -201,7 +206,7 @@ def draw_surface(ax, surface, condition):
     place = surface_of(surface, condition)
     panel = map_panel(place)
     xs, ys = (np.linspace(*ends, 161) for ends in (panel.xs, panel.ys))
-    heights = place.loss(xs[None, :], ys[:, None])
+    heights = place.loss(np.stack(np.meshgrid(xs, ys), axis=-1))
     contours = Figure().subplots().contour(xs, ys, heights, levels=place.levels)
     for path in contours.get_paths():
         path.should_simplify = False
@@ -269,12 +274,6 @@ def draw_names(ax, optimizer):
 
 
 # the read-out
-
-
-def power_of_ten(power):
-    """Write a power of ten."""
-    digits = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-    return "1" if power == 0 else f"10{str(power).translate(digits)}"
 
 
 def figures(value):

@@ -123,3 +123,9 @@ def write(ax, x, y, text, **style):
     """Write on the board."""
     style = {"color": plotting.INK, "fontsize": 11, "va": "center", "zorder": 1} | style
     ax.add_artist(Text(x, y, text, **style))
+
+
+def power_of_ten(power):
+    """Write a power of ten."""
+    digits = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    return "1" if power == 0 else f"10{str(power).translate(digits)}"

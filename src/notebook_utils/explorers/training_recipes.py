@@ -4,10 +4,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from notebook_utils import plotting
+from notebook_utils import plotting, quadratic
 from notebook_utils.explorers.controls import Choice, Slider
 from notebook_utils.explorers.core import Explorer, Layer
-from notebook_utils.explorers.panels import Panel, draw_frame, draw_pieces, thin, write
+from notebook_utils.explorers.panels import (
+    Panel,
+    draw_frame,
+    draw_pieces,
+    power_of_ten,
+    thin,
+    write,
+)
 from notebook_utils.schedules import constant, cosine, inverse_time, step, warm_up
 
 STEPS = 200
@@ -34,20 +41,23 @@ def rates_of(schedule, rate):
     return SCHEDULES[schedule](np.arange(STEPS), rate)
 
 
+def curvatures_of(condition):
+    """Return the curvatures along both directions of the bowl."""
+    return STEEPEST * np.array([1 / condition, 1])
+
+
 @lru_cache(maxsize=4096)
 def losses_of(schedule, rate, condition, batch):
     """Return the expected loss at each step, in its two parts: (STEPS + 1, 2).
 
     The first is what is left of the distance, the second what the noise has brought.
     """
-    curvatures = STEEPEST * np.array([1 / condition, 1])
-    means, variances, parts = np.full(2, START), np.zeros(2), []
-    for lr in (*rates_of(schedule, rate), 0):
-        parts.append([curvatures @ means**2 / 2, curvatures @ variances / 2])
-        shrink = 1 - lr * curvatures
-        means = shrink * means
-        variances = shrink**2 * variances + lr**2 * DEVIATION**2 / batch
-    return np.array(parts)
+    return quadratic.expected_loss(
+        curvatures_of(condition),
+        rates_of(schedule, rate),
+        start=np.full(2, START),
+        variance=DEVIATION**2 / batch,
+    )
 
 
 # the board, in inches from the upper left
@@ -63,12 +73,6 @@ LOSSES = Panel(3.35, TOP, 3.6, SIDE, (0, STEPS), (LOWEST, HIGHEST))
 def canvas(figure):
     """Return a board in inches."""
     return plotting.Board(figure, WIDTH, HEIGHT)
-
-
-def power_of_ten(power):
-    """Write a power of ten."""
-    digits = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-    return "1" if power == 0 else f"10{str(power).translate(digits)}"
 
 
 def draw_axes(ax):
@@ -154,9 +158,9 @@ def read_floor(rate, condition, batch):
     """Fill in where noise comes to rest if the rate stays."""
     if rate * STEEPEST >= 2:
         return "none: it does not converge"
-    curvatures = STEEPEST * np.array([1 / condition, 1])
-    floor = rate * DEVIATION**2 / batch / (2 - rate * curvatures) / 2
-    return figures(floor.sum())
+    curvatures = curvatures_of(condition)
+    floor = quadratic.noise_floor(curvatures, rate, variance=DEVIATION**2 / batch)
+    return figures(curvatures @ floor / 2)
 
 
 def read_work(batch):
